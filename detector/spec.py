@@ -1,0 +1,148 @@
+"""What a detector is: every choice that changes a score, and nothing else.
+
+In: nothing. Out: frozen dataclasses that are written into an artifact and rebuilt from it.
+Refuses: a combination that no detector can be built from (`SpecError`), at construction.
+Imports no torch, so that a process that only reads manifests stays light.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from detector.errors import SpecError
+
+EAR_THRESHOLD_SIGMAS = 0.674  # EAR 3.2: upper quartile of a Gaussian
+
+Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
+SaliencyKind = Literal["attention", "activation", "spectral", "whole", "none"]
+EvidenceMap = Literal["msgms", "l1"]
+Standardise = Literal["none", "pooled", "per-location"]
+Fuse = Literal["mean", "max"]
+Reduce = Literal["max", "top-mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """The picture as the networks see it: RGB, `height` x `width` px, stretched to fit."""
+
+    height: int = 256
+    width: int = 256
+    resample: Resample = "bilinear"
+    jpeg_scale_margin: int = 2
+    """A JPEG is decoded at 1/2, 1/4 or 1/8 while both sides stay at least this many times the input; 0 = never."""
+
+    def __post_init__(self) -> None:
+        if not (32 <= self.height <= 4096 and 32 <= self.width <= 4096):
+            raise SpecError(f"input must be 32 to 4096 px a side, not {self.width}x{self.height}")
+        if not 0 <= self.jpeg_scale_margin <= 8:
+            raise SpecError(f"jpeg_scale_margin must be 0 to 8, not {self.jpeg_scale_margin}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSpec:
+    """A frozen timm network; its weights live in the model store, named by their SHA-256."""
+
+    name: str
+    digest: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pad_type: Literal["", "same"] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaliencySpec:
+    """Which pixels are hidden behind the mosaic."""
+
+    kind: SaliencyKind = "spectral"
+    threshold_sigmas: float = EAR_THRESHOLD_SIGMAS
+    """A pixel is salient when its saliency exceeds mean + this many standard deviations of its own image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetSpec:
+    """EAR 4.1: one encoder block per width but the last, which is the bottleneck."""
+
+    widths: tuple[int, ...] = (16, 32, 64, 128)
+    kernel: Literal[3, 5] = 3
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.widths) <= 7 or any(width < 1 for width in self.widths):
+            raise SpecError(f"unet.widths must be 2 to 7 positive numbers, not {self.widths}")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the input behind one pixel of the bottleneck; divides the input's sides."""
+        return 1 << (len(self.widths) - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaderSpec:
+    """FADeR: patch side, hidden units, and how a predicted error becomes a gate in [0, 1] (ours, docs/method.md)."""
+
+    patch: int = 8
+    hidden: int = 64
+    levels: tuple[int, ...] = (0, 1, 2)
+    """Skip connections that are attenuated; 0 is the finest."""
+    slope: float = 2.0
+    shift: float = 3.0
+    """gate = 1 - sigmoid(slope * (z - shift)), z the predicted error in standard deviations of good patches."""
+
+    def __post_init__(self) -> None:
+        if self.patch < 2 or self.hidden < 1:
+            raise SpecError(f"fader.patch must be 2 or more and fader.hidden positive, not {self.patch}, {self.hidden}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceSpec:
+    """maps -> standardise -> fuse -> smooth -> reduce."""
+
+    maps: tuple[EvidenceMap, ...] = ("msgms", "l1")
+    msgms_scales: int = 3
+    standardise: Standardise = "per-location"
+    fuse: Fuse = "mean"
+    smooth: int = 5
+    """Side of the box filter over the fused map, in input pixels, odd; 1 = none."""
+    reduce: Reduce = "max"
+    top_fraction: float = 0.001
+    """Share of the pixels that `top-mean` averages; `max` does not read it."""
+
+    def __post_init__(self) -> None:
+        if not self.maps or len(set(self.maps)) != len(self.maps):
+            raise SpecError(f"evidence.maps must name each map once and at least one, not {self.maps}")
+        if self.smooth < 1 or self.smooth % 2 == 0:
+            raise SpecError(f"evidence.smooth must be odd and positive, not {self.smooth}")
+        if not 1 <= self.msgms_scales <= 5:
+            raise SpecError(f"evidence.msgms_scales must be 1 to 5, not {self.msgms_scales}")
+        if not 0 < self.top_fraction <= 1:
+            raise SpecError(f"evidence.top_fraction must be in (0, 1], not {self.top_fraction}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSpec:
+    """Everything that says what this model is. Two detectors of equal spec and weights give equal scores."""
+
+    input: InputSpec = field(default_factory=InputSpec)
+    backbone: BackboneSpec | None = None
+    saliency: SaliencySpec = field(default_factory=SaliencySpec)
+    mosaic_scale: int = 8
+    """Side of a mosaic tile in input pixels (EAR eq. 1: m)."""
+    unet: UNetSpec = field(default_factory=UNetSpec)
+    fader: FaderSpec | None = field(default_factory=FaderSpec)
+    evidence: EvidenceSpec = field(default_factory=EvidenceSpec)
+
+    def __post_init__(self) -> None:
+        sides = (self.input.height, self.input.width)
+        if any(side % self.unet.stride for side in sides):
+            raise SpecError(f"input {sides} must be divisible by {self.unet.stride}, the U-Net's stride")
+        if not 1 <= self.mosaic_scale <= min(sides):
+            raise SpecError(f"mosaic_scale must be 1 to {min(sides)}, not {self.mosaic_scale}")
+        if self.saliency.kind in ("attention", "activation") and self.backbone is None:
+            raise SpecError(f"saliency {self.saliency.kind!r} needs a backbone")
+        if self.fader is not None:
+            self._check_fader(self.fader)
+
+    def _check_fader(self, fader: FaderSpec) -> None:
+        skips = len(self.unet.widths) - 1
+        if any(not 0 <= level < skips for level in fader.levels):
+            raise SpecError(f"fader.levels must be 0 to {skips - 1}, not {fader.levels}")
+        if self.input.height % fader.patch or self.input.width % fader.patch:
+            raise SpecError(f"fader.patch {fader.patch} must divide the input's sides")
