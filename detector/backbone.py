@@ -38,7 +38,7 @@ class Backbone(nn.Module):
         Computes what the mask needs: in the last block one query row and the keys; no values, no MLP, no norm.
         """
         vit = self.network
-        if not isinstance(vit, VisionTransformer):
+        if not isinstance(self.network, VisionTransformer):
             raise SpecError("CLS attention needs a ViT backbone")
         tokens = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(self._normalise(pictures)))))  # noqa: SLF001 -- timm offers no public way
         tokens = vit.blocks[:-1](tokens)

@@ -12,6 +12,7 @@ from detector.errors import SpecError
 
 EAR_THRESHOLD_SIGMAS = 0.674  # EAR 3.2: upper quartile of a Gaussian
 
+PadType = Literal["", "same"]
 Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
 SaliencyKind = Literal["attention", "activation", "spectral", "whole", "none"]
 EvidenceMap = Literal["msgms", "l1"]
@@ -45,7 +46,7 @@ class BackboneSpec:
     digest: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    pad_type: Literal["", "same"] = ""
+    pad_type: PadType = ""
 
 
 @dataclass(frozen=True, kw_only=True)

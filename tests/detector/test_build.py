@@ -1,0 +1,79 @@
+"""Spec and weights → detector, and back."""
+
+import pytest
+import timm
+import torch
+
+from detector.build import build_detector, detector_weights, load_detector_weights
+from detector.errors import SpecError, WeightsMismatch
+from detector.pipeline import Detector
+from detector.spec import BackboneSpec, DetectorSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
+
+HALF = (0.5, 0.5, 0.5)
+TINY = DetectorSpec(
+    input=InputSpec(height=32, width=32),
+    mosaic_scale=4,
+    unet=UNetSpec(widths=(4, 8)),
+    fader=FaderSpec(patch=8, hidden=4, levels=(0,)),
+)
+WITH_BACKBONE = DetectorSpec(
+    input=InputSpec(height=64, width=64),
+    backbone=BackboneSpec(name="mobilenetv2_050", digest="0" * 64, mean=HALF, std=HALF),
+    saliency=SaliencySpec(kind="activation"),
+    unet=UNetSpec(widths=(4, 8)),
+    fader=None,
+)
+
+
+def make_detector(seed: int) -> Detector:
+    torch.manual_seed(seed)
+    return build_detector(TINY)
+
+
+def test_weights_carry_a_detector_over_exactly() -> None:
+    first, second, pictures = make_detector(0), make_detector(1), torch.rand(2, 3, 32, 32)
+    assert not torch.equal(first(pictures).score, second(pictures).score)
+    load_detector_weights(second, detector_weights(first))
+    assert torch.equal(first(pictures).score, second(pictures).score)
+
+
+def test_a_detector_is_built_in_eval_mode() -> None:
+    assert not any(module.training for module in make_detector(0).modules())
+
+
+def test_the_frozen_backbone_is_never_among_the_weights() -> None:
+    backbone = timm.create_model("mobilenetv2_050", num_classes=0).state_dict()
+    weights = detector_weights(build_detector(WITH_BACKBONE, backbone))
+    assert weights
+    assert not [name for name in weights if "backbone" in name]
+
+
+def test_a_backbone_saliency_without_its_weights_is_refused() -> None:
+    with pytest.raises(SpecError, match="needs the weights"):
+        build_detector(WITH_BACKBONE)
+
+
+def test_a_missing_tensor_is_refused() -> None:
+    weights = detector_weights(make_detector(0))
+    del weights["fader.mean"]
+    with pytest.raises(WeightsMismatch, match=r"missing: fader\.mean"):
+        load_detector_weights(make_detector(1), weights)
+
+
+def test_a_tensor_too_many_is_refused() -> None:
+    weights = detector_weights(make_detector(0)) | {"extra": torch.zeros(1)}
+    with pytest.raises(WeightsMismatch, match="no part: extra"):
+        load_detector_weights(make_detector(1), weights)
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(3), torch.zeros((), dtype=torch.float64)])
+def test_another_shape_or_dtype_is_refused(tensor: torch.Tensor) -> None:
+    weights = detector_weights(make_detector(0)) | {"fader.mean": tensor}
+    with pytest.raises(WeightsMismatch, match="the spec needs"):
+        load_detector_weights(make_detector(1), weights)
+
+
+def test_a_tensor_with_nan_is_refused() -> None:
+    weights = detector_weights(make_detector(0)) | {"fader.mean": torch.tensor(float("nan"))}
+    with pytest.raises(WeightsMismatch, match="NaN"):
+        load_detector_weights(make_detector(1), weights)

@@ -1,0 +1,61 @@
+"""Slow, obvious NumPy versions of the detector's maths: one picture (H,W) or (H,W,C) at a time."""
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+def mosaic(picture: Array, scale: int) -> Array:
+    """(H,W): every tile, counted from the top left, becomes the mean of the pixels it has."""
+    out = np.empty_like(picture)
+    for top in range(0, picture.shape[0], scale):
+        for left in range(0, picture.shape[1], scale):
+            tile = picture[top : top + scale, left : left + scale]
+            out[top : top + scale, left : left + scale] = tile.mean()
+    return out
+
+
+def gradient_magnitude(picture: Array) -> Array:
+    """(H,W): Prewitt / 3 by its definition, borders replicated."""
+    padded = np.pad(picture, 1, mode="edge")
+    prewitt = np.array([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]) / 3
+    out = np.empty_like(picture)
+    for y, x in np.ndindex(*picture.shape):
+        window = padded[y : y + 3, x : x + 3]
+        out[y, x] = np.hypot((window * prewitt).sum(), (window * prewitt.T).sum())
+    return out
+
+
+def gms_distance(a: Array, b: Array) -> Array:
+    """(H,W) twice → (H,W): 1 - GMS with c = 0.0026."""
+    ga, gb = gradient_magnitude(a), gradient_magnitude(b)
+    return 1 - (2 * ga * gb + 0.0026) / (ga**2 + gb**2 + 0.0026)
+
+
+def ssim_distance(a: Array, b: Array) -> Array:
+    """(H,W) twice → (H,W): (1 - SSIM) / 2 with an 11 px Gaussian window of 1.5 px."""
+    offsets = np.arange(-5, 6)
+    line = np.exp(-(offsets**2) / (2 * 1.5**2))
+    window = np.outer(line, line) / line.sum() ** 2
+    pa, pb = np.pad(a, 5, mode="edge"), np.pad(b, 5, mode="edge")
+    out = np.empty_like(a)
+    for y, x in np.ndindex(*a.shape):
+        wa, wb = pa[y : y + 11, x : x + 11], pb[y : y + 11, x : x + 11]
+        ma, mb = (wa * window).sum(), (wb * window).sum()
+        va, vb = (wa**2 * window).sum() - ma**2, (wb**2 * window).sum() - mb**2
+        cov = (wa * wb * window).sum() - ma * mb
+        ssim = (2 * ma * mb + 1e-4) * (2 * cov + 9e-4) / ((ma**2 + mb**2 + 1e-4) * (va + vb + 9e-4))
+        out[y, x] = np.clip((1 - ssim) / 2, 0, 1)
+    return out
+
+
+def ranking_loss(predicted: Array, errors: Array) -> float:
+    """(N,) twice: mean of -log sigmoid(predicted_i - predicted_j) over the pairs where error i is the larger."""
+    terms = [
+        np.log1p(np.exp(-(predicted[i] - predicted[j])))
+        for i in range(len(errors))
+        for j in range(len(errors))
+        if errors[i] > errors[j]
+    ]
+    return float(np.mean(terms))
