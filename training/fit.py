@@ -1,0 +1,124 @@
+"""Stage 1: fit the reconstruction network to good pictures (EAR).
+
+In: a built detector and pictures (N,H,W,3) uint8. Out: its U-Net trained in place, and one record per epoch.
+Resumes from its last finished epoch; on a CPU with the same number of threads the weights come out the same.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from detector.mosaic import hide
+from detector.pipeline import Detector, stack
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.config import FitConfig
+from training.errors import FitDiverged
+from training.losses import ReconstructionLoss, reconstruction_loss
+
+CHECKPOINT = "reconstruction.safetensors"
+WARM_UP_EPOCHS = 5  # as in the first author's RIAD code; never more than a fifth of the run
+FINAL_RATE = 0.01  # of the peak, where the cosine ends
+
+Pictures = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did: means over its steps, the rate of its last step, and wall-clock seconds."""
+
+    epoch: int
+    loss: float
+    l2: float
+    ssim: float
+    msgms: float
+    learning_rate: float
+    seconds: float
+
+
+def fit_reconstruction(
+    detector: Detector,
+    images: Pictures,
+    config: FitConfig,
+    *,
+    seed: int,
+    checkpoint: Path,
+    on_epoch: Callable[[EpochRecord], None],
+) -> tuple[EpochRecord, ...]:
+    """Train `detector.unet` in place; `checkpoint` is a folder. Returns the records of resumed epochs too.
+
+    `on_epoch` is called once for every epoch that is run here. The skips stay open: the attenuator comes after.
+    """
+    device = next(detector.unet.parameters()).device
+    unet = detector.unet.train()
+    optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    history = [EpochRecord(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, unet, optimizer)]
+    masks = masks_of(detector, images)
+    for epoch in range(len(history), config.epochs):
+        started = time.perf_counter()
+        random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        sums, steps = torch.zeros(4, dtype=torch.float64), 0
+        for rows in shuffled_batches(len(images), config.batch_size, random):
+            rate = learning_rate(config, epoch + steps * config.batch_size / len(images))
+            optimizer.param_groups[0]["lr"] = rate
+            pictures = _vary_brightness(stack(images[rows], device), config.brightness, random)
+            hints = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
+            loss = reconstruction_loss(pictures, unet(hints, unet.open_gates()), lamp=config.lamp)
+            optimizer.zero_grad()
+            loss.total.backward()
+            optimizer.step()
+            sums, steps = sums + _terms(loss), steps + 1
+        history.append(EpochRecord(epoch, *(sums / steps).tolist(), rate, time.perf_counter() - started))
+        save_checkpoint(checkpoint / CHECKPOINT, unet, optimizer, [asdict(record) for record in history])
+        on_epoch(history[-1])
+    unet.eval()
+    return tuple(history)
+
+
+def learning_rate(config: FitConfig, epoch: float) -> float:
+    """The rate at `epoch`, counted in fractions: constant, warmed up linearly, or warmed up and then a cosine."""
+    if config.schedule == "fixed":
+        return config.learning_rate
+    warm_up = min(WARM_UP_EPOCHS, config.epochs / 5)
+    if epoch < warm_up:
+        return config.learning_rate * max(epoch / warm_up, FINAL_RATE)
+    if config.schedule == "warm-up":
+        return config.learning_rate
+    progress = (epoch - warm_up) / max(config.epochs - warm_up, 1)
+    cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+    return config.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * cosine)
+
+
+@torch.no_grad()
+def masks_of(detector: Detector, images: Pictures, batch_size: int = 16) -> Tensor:
+    """The saliency mask of every picture, once for the whole fit: (N,1,H,W) float32 on the CPU."""
+    device = next(detector.unet.parameters()).device
+    batches = (stack(images[start : start + batch_size], device) for start in range(0, len(images), batch_size))
+    return torch.cat([detector.saliency(batch).cpu() for batch in batches])
+
+
+def shuffled_batches(count: int, batch_size: int, random: torch.Generator) -> Iterator[npt.NDArray[np.int64]]:
+    """Every row once, in an order drawn from `random`; the last batch may be smaller."""
+    order = torch.randperm(count, generator=random).numpy()
+    yield from (order[start : start + batch_size] for start in range(0, count, batch_size))
+
+
+def _vary_brightness(pictures: Tensor, strength: float, random: torch.Generator) -> Tensor:
+    """Multiply each picture by its own factor in [1 - strength, 1 + strength]: a lamp is never quite the same."""
+    if strength == 0:
+        return pictures
+    factors = 1 + strength * (2 * torch.rand(len(pictures), generator=random) - 1)
+    return (pictures * factors.view(-1, 1, 1, 1).to(pictures.device)).clamp(0, 1)
+
+
+def _terms(loss: ReconstructionLoss) -> Tensor:
+    terms = torch.stack((loss.total, loss.l2, loss.ssim, loss.msgms)).detach().cpu().double()
+    if not torch.isfinite(terms).all():
+        raise FitDiverged("the loss is not finite; lower fit.learning_rate and start over with --fresh")
+    return terms

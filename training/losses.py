@@ -1,0 +1,48 @@
+"""What the reconstruction network and the attenuator minimise.
+
+In: pictures and reconstructions (B,3,H,W) in [0, 1], or errors per patch (B,N). Out: scalars.
+Every term of the reconstruction loss lies in [0, 1], so that LAMP's logarithm is defined from the first step.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from detector.msgms import msgms_distance
+from detector.ssim import ssim_distance
+
+LAMP_CEILING = 1 - 1e-6  # -log(1 - L) is infinite at 1
+
+
+@dataclass(frozen=True)
+class ReconstructionLoss:
+    """The sum that is minimised and its three terms, each a mean over the batch in [0, 1]."""
+
+    total: Tensor
+    l2: Tensor
+    ssim: Tensor
+    msgms: Tensor
+
+
+def reconstruction_loss(pictures: Tensor, reconstructions: Tensor, *, lamp: bool) -> ReconstructionLoss:
+    """Mean of L2, (1 - SSIM) / 2 and MSGMS (EAR eq. 4, equal weights: ours), through LAMP (EAR eq. 5) if asked for."""
+    l2 = (pictures - reconstructions).square().mean(dim=(1, 2, 3))
+    ssim = ssim_distance(pictures, reconstructions).mean(dim=(1, 2))
+    msgms = msgms_distance(pictures, reconstructions).mean(dim=(1, 2))
+    combined = (l2 + ssim + msgms) / 3
+    amplified = -torch.log1p(-combined.clamp(max=LAMP_CEILING)) if lamp else combined
+    return ReconstructionLoss(amplified.mean(), l2.mean(), ssim.mean(), msgms.mean())
+
+
+def ranking_loss(predicted: Tensor, errors: Tensor) -> Tensor:
+    """Relative loss over all pairs of patches of one picture: (B,N) predictions, (B,N) true errors → scalar.
+
+    HPM (Wang et al. 2023), which METHOD.md 1.3 (b) names as one of two candidates for FADeR's eq. loss_rank: of each
+    pair, the patch with the larger error shall be predicted larger. Ties count for nothing; the errors get no gradient.
+    """
+    difference = predicted[:, :, None] - predicted[:, None, :]
+    larger = (errors[:, :, None] > errors[:, None, :]).to(predicted.dtype)
+    # each pair stands twice, once each way round: counting only the larger-first one counts it once
+    return (softplus(-difference) * larger).sum() / larger.sum().clamp(min=1)
