@@ -16,7 +16,7 @@ from detector.spec import Standardise
 if TYPE_CHECKING:  # the pipeline is made of this module
     from detector.pipeline import Detector
 
-FLOOR = 0.5  # of the pooled deviation: few pictures give a place too small a deviation by chance (ours)
+FLOOR = 0.1  # of the pooled deviation: few pictures give a place too small a deviation by chance (ours)
 
 
 class Standardiser(nn.Module):

@@ -1,0 +1,26 @@
+"""A decoded picture → the pixels the networks see.
+
+In: (h,w,3) uint8 RGB of any size. Out: (spec.height, spec.width, 3) uint8 RGB, stretched to fit. Refuses nothing.
+Called by training and serving alike: this resampling is part of what a score means.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.Image import Resampling
+
+from detector.spec import InputSpec, Resample
+
+FILTERS: dict[Resample, Resampling] = {
+    "box": Resampling.BOX,
+    "bilinear": Resampling.BILINEAR,
+    "bicubic": Resampling.BICUBIC,
+    "lanczos": Resampling.LANCZOS,
+}
+
+
+def resize_to_input(pixels: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.uint8]:
+    """(h,w,3) → (spec.height, spec.width, 3), contiguous and writable; each output pixel sees its whole footprint."""
+    # reducing_gap stays None: it would shrink in a first coarse step, and small defects would fade with it
+    resized = Image.fromarray(pixels).resize((spec.width, spec.height), FILTERS[spec.resample])
+    return np.array(resized)

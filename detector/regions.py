@@ -1,0 +1,71 @@
+"""A heatmap → the places above the threshold, as boxes in the picture's own pixels.
+
+In: one heatmap (H,W) and a threshold. Out: `Region`s, the worst first. Refuses nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected place, in pixels of the upright picture as it was sent."""
+
+    x: int
+    """Left edge of the box."""
+    y: int
+    """Top edge of the box."""
+    width: int
+    height: int
+    area: int
+    """Pixels above the threshold, at least 1."""
+    peak: float
+    """The heatmap's largest value here."""
+
+
+def find_regions(
+    heatmap: npt.NDArray[np.float32],
+    threshold: float,
+    *,
+    picture_width: int,
+    picture_height: int,
+    limit: int = 32,
+) -> tuple[Region, ...]:
+    """The `limit` regions of highest peak in (H,W), 8-connected; boxes are rounded outwards, so they miss nothing."""
+    # as float64: a threshold rounded to the map's float32 could hide the very pixel that gave the score
+    labels, count = ndimage.label(heatmap > np.float64(threshold), structure=EIGHT_NEIGHBOURS)
+    if count == 0:
+        return ()
+    peaks = ndimage.maximum(heatmap, labels, np.arange(1, count + 1))
+    areas = np.bincount(labels.ravel())[1:]
+    boxes = ndimage.find_objects(labels)
+    across = (picture_width, heatmap.shape[1])
+    down = (picture_height, heatmap.shape[0])
+    share = picture_width * picture_height / heatmap.size
+    worst = np.argsort(-np.asarray(peaks), kind="stable")[:limit]
+    return tuple(
+        Region(
+            *_box(boxes[index], across, down),
+            area=max(1, round(float(areas[index]) * share)),
+            peak=float(peaks[index]),
+        )
+        for index in worst
+    )
+
+
+def _box(place: tuple[slice, slice], across: tuple[int, int], down: tuple[int, int]) -> tuple[int, int, int, int]:
+    """x, y, width, height."""
+    rows, columns = place
+    left, right = _scale_outwards(columns, *across)
+    top, bottom = _scale_outwards(rows, *down)
+    return left, top, right - left, bottom - top
+
+
+def _scale_outwards(span: slice, target: int, source: int) -> tuple[int, int]:
+    """A span of `source` pixels, in `target` pixels; in integers, so no rounding moves an edge inwards."""
+    return span.start * target // source, -(-span.stop * target // source)
