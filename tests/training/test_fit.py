@@ -1,0 +1,149 @@
+"""Stage 1: the reconstruction network."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from training.config import FaderConfig, FitConfig
+
+from detector.build import build_detector, detector_weights
+from detector.pipeline import Detector
+from detector.spec import DetectorSpec, FaderSpec, InputSpec, UNetSpec
+from training.errors import CheckpointUnreadable, FitDiverged
+from training.fit import EpochRecord, Pictures, fit_reconstruction, learning_rate
+from training.fit_fader import FaderEpoch, fit_fader, patch_errors, rank_correlation
+
+SPEC = DetectorSpec(
+    input=InputSpec(height=32, width=32),
+    mosaic_scale=4,
+    unet=UNetSpec(widths=(4, 8)),
+    fader=FaderSpec(patch=8, hidden=8, levels=(0,)),
+)
+FIT = FitConfig(epochs=4, batch_size=4, learning_rate=1e-2, schedule="cosine")
+FADER = FaderConfig(epochs=4, learning_rate=1e-2)
+
+
+def make_detector(seed: int = 0) -> Detector:
+    torch.manual_seed(seed)
+    return build_detector(SPEC)
+
+
+@pytest.fixture
+def pictures() -> Pictures:
+    """Ten parts: a dark field with a textured square, shifted a little from part to part."""
+    random = np.random.default_rng(0)
+    parts = random.integers(40, 60, (10, 32, 32, 3))
+    for part in parts:
+        y, x = random.integers(6, 12, 2)
+        part[y : y + 12, x : x + 12] += random.integers(0, 150, (12, 12, 1))
+    return parts.astype(np.uint8)
+
+
+class Killed(Exception):
+    """Stands for Ctrl-C or a kill between two epochs."""
+
+
+def kill_after(epoch: int) -> Callable[[EpochRecord | FaderEpoch], None]:
+    def on_epoch(record: EpochRecord | FaderEpoch) -> None:
+        if record.epoch == epoch:
+            raise Killed
+
+    return on_epoch
+
+
+def keep_going(_: EpochRecord | FaderEpoch) -> None:
+    """No one listens."""
+
+
+def test_the_loss_falls(pictures: Pictures, tmp_path: Path) -> None:
+    history = fit_reconstruction(make_detector(), pictures, FIT, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
+    assert history[-1].loss < history[0].loss
+    assert [record.epoch for record in history] == [0, 1, 2, 3]
+
+
+def test_an_interrupted_fit_ends_in_the_same_weights(pictures: Pictures, tmp_path: Path) -> None:
+    straight, resumed = make_detector(), make_detector()
+    fit_reconstruction(straight, pictures, FIT, seed=0, checkpoint=tmp_path / "a", on_epoch=keep_going)
+    with pytest.raises(Killed):
+        fit_reconstruction(resumed, pictures, FIT, seed=0, checkpoint=tmp_path / "b", on_epoch=kill_after(1))
+    resumed = make_detector(seed=9)  # a new process has other random weights until the checkpoint fills them
+    history = fit_reconstruction(resumed, pictures, FIT, seed=0, checkpoint=tmp_path / "b", on_epoch=keep_going)
+    assert len(history) == 4
+    resumed_weights = resumed.unet.state_dict()
+    assert all(torch.equal(tensor, resumed_weights[name]) for name, tensor in straight.unet.state_dict().items())
+
+
+def test_another_seed_gives_other_weights(pictures: Pictures, tmp_path: Path) -> None:
+    first, second = make_detector(), make_detector()
+    fit_reconstruction(first, pictures, FIT, seed=0, checkpoint=tmp_path / "a", on_epoch=keep_going)
+    fit_reconstruction(second, pictures, FIT, seed=1, checkpoint=tmp_path / "b", on_epoch=keep_going)
+    weight = "picture.0.weight"
+    assert not torch.equal(first.unet.state_dict()[weight], second.unet.state_dict()[weight])
+
+
+def test_a_damaged_checkpoint_is_refused(pictures: Pictures, tmp_path: Path) -> None:
+    (tmp_path / "reconstruction.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(CheckpointUnreadable, match="--fresh"):
+        fit_reconstruction(make_detector(), pictures, FIT, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
+
+
+def test_a_fit_that_diverges_stops_and_says_so(pictures: Pictures, tmp_path: Path) -> None:
+    detector = make_detector()
+    detector.unet.picture[0].bias.data.fill_(float("nan"))  # type: ignore[operator, union-attr]
+    with pytest.raises(FitDiverged, match="learning_rate"):
+        fit_reconstruction(detector, pictures, FIT, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
+
+
+def test_the_network_is_left_in_eval_mode(pictures: Pictures, tmp_path: Path) -> None:
+    detector = make_detector()
+    fit_reconstruction(detector, pictures, FIT, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
+    assert not any(module.training for module in detector.modules())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [("fixed", [1.0, 1.0, 1.0]), ("warm-up", [0.01, 1.0, 1.0]), ("cosine", [0.01, 1.0, 0.01])],
+)
+def test_schedules_start_peak_and_end_where_they_should(schedule: str, rates: list[float]) -> None:
+    config = FitConfig.model_validate({"epochs": 50, "learning_rate": 1.0, "schedule": schedule})
+    assert [learning_rate(config, epoch) for epoch in (0, 5, 50)] == pytest.approx(rates)
+
+
+def test_the_attenuator_learns_the_order_of_the_errors(pictures: Pictures, tmp_path: Path) -> None:
+    detector = make_detector()
+    config = FaderConfig(epochs=40, learning_rate=1e-2)
+    history = fit_fader(detector, pictures, config, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
+    assert history[-1].loss < history[0].loss
+    hints, errors = patch_errors(detector, pictures, 8)
+    assert detector.fader is not None
+    with torch.no_grad():
+        predicted = detector.fader(hints).flatten(1)
+    assert rank_correlation(predicted, errors) > 0.5
+
+
+def test_fitting_the_attenuator_leaves_the_reconstruction_network_alone(pictures: Pictures, tmp_path: Path) -> None:
+    detector = make_detector()
+    before = detector_weights(detector)
+    fit_fader(detector, pictures, FADER, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
+    after = detector_weights(detector)
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"fader"}
+
+
+def test_an_interrupted_attenuator_ends_in_the_same_weights(pictures: Pictures, tmp_path: Path) -> None:
+    straight, resumed = make_detector(), make_detector()
+    fit_fader(straight, pictures, FADER, seed=0, checkpoint=tmp_path / "a", on_epoch=keep_going)
+    with pytest.raises(Killed):
+        fit_fader(resumed, pictures, FADER, seed=0, checkpoint=tmp_path / "b", on_epoch=kill_after(1))
+    resumed = make_detector()
+    fit_fader(resumed, pictures, FADER, seed=0, checkpoint=tmp_path / "b", on_epoch=keep_going)
+    resumed_weights = detector_weights(resumed)
+    assert all(torch.equal(tensor, resumed_weights[name]) for name, tensor in detector_weights(straight).items())
+
+
+def test_rank_correlation_is_1_for_the_same_order_and_minus_1_for_the_opposite() -> None:
+    errors = torch.rand(3, 20)
+    assert rank_correlation(errors.exp(), errors) == pytest.approx(1)
+    assert rank_correlation(-errors, errors) == pytest.approx(-1)

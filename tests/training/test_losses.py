@@ -1,0 +1,45 @@
+"""What is minimised."""
+
+import math
+
+import pytest
+import torch
+
+from tests.reference import maths
+from training.losses import ranking_loss, reconstruction_loss
+
+
+def test_the_three_terms_are_averaged_and_amplified_by_lamp() -> None:
+    pictures, reconstructions = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    plain = reconstruction_loss(pictures, reconstructions, lamp=False)
+    assert plain.total.item() == pytest.approx((plain.l2 + plain.ssim + plain.msgms).item() / 3, abs=1e-6)
+    amplified = reconstruction_loss(pictures, reconstructions, lamp=True)
+    assert amplified.total.item() == pytest.approx(-math.log(1 - plain.total.item()), abs=1e-6)
+
+
+def test_lamp_is_finite_for_the_worst_reconstruction_there_is() -> None:
+    checkers = (torch.arange(32).view(-1, 1) + torch.arange(32)).remainder(2).float().expand(1, 3, 32, 32)
+    loss = reconstruction_loss(checkers, 1 - checkers, lamp=True)
+    assert torch.isfinite(loss.total)
+    assert max(loss.l2.item(), loss.ssim.item(), loss.msgms.item()) <= 1
+
+
+def test_a_perfect_reconstruction_costs_nothing() -> None:
+    pictures = torch.rand(2, 3, 32, 32)
+    assert reconstruction_loss(pictures, pictures.clone(), lamp=True).total.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_ranking_loss_equals_the_sum_over_all_pairs() -> None:
+    predicted, errors = torch.randn(1, 9), torch.rand(1, 9)
+    errors[0, 3] = errors[0, 4]  # a tie counts for nothing
+    expected = maths.ranking_loss(predicted[0].double().numpy(), errors[0].double().numpy())
+    assert ranking_loss(predicted, errors).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_right_order_costs_less_than_the_wrong_one() -> None:
+    errors = torch.arange(6.0).view(1, 6)
+    assert ranking_loss(errors, errors) < ranking_loss(-errors, errors)
+
+
+def test_equal_errors_give_no_ranking_and_no_nan() -> None:
+    assert ranking_loss(torch.randn(2, 5), torch.ones(2, 5)).item() == 0
