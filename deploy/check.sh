@@ -1,0 +1,48 @@
+#!/bin/sh
+# Static checks of everything in deploy/, the Dockerfile and the compose files: deploy/check.sh [CHECK ...], all of them by default.
+# Exits 0 when what could be checked is right, 1 when something is wrong, 77 when a program for one named CHECK is absent.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+PATH="$PWD/.venv/bin:$PATH" # hadolint comes from PyPI
+ALL="shell dockerfile compose compose-cuda prometheus rules rule-tests"
+OUTPUT=$(mktemp)
+trap 'rm -f "$OUTPUT"' EXIT
+
+program() {
+    case $1 in
+        shell) echo sh ;;
+        dockerfile) echo hadolint ;;
+        compose | compose-cuda) echo docker-compose ;;
+        *) echo promtool ;;
+    esac
+}
+
+check() {
+    case $1 in
+        shell) for script in deploy/*.sh .ci/run; do sh -n "$script" || return 1; done ;;
+        dockerfile) hadolint Dockerfile ;;
+        compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose config --quiet ;;
+        compose-cuda)
+            GRAFANA_ADMIN_PASSWORD=unused docker-compose -f docker-compose.yml -f deploy/docker-compose.cuda.yml config --quiet
+            ;;
+        prometheus) promtool check config deploy/prometheus/prometheus.yml ;;
+        rules) promtool check rules deploy/prometheus/alerts.yml ;;
+        rule-tests) (cd deploy/prometheus && promtool test rules alerts_test.yml) ;;
+        *) echo "unknown check; there are: $ALL" && return 1 ;;
+    esac
+}
+
+result=0
+for name in ${*:-$ALL}; do
+    if ! command -v "$(program "$name")" >/dev/null 2>&1; then
+        echo "deploy: $name skipped, $(program "$name") is not here"
+        [ $# -eq 1 ] && result=77
+    elif check "$name" >"$OUTPUT" 2>&1; then
+        echo "deploy: $name ok"
+    else
+        echo "deploy: $name is wrong:"
+        cat "$OUTPUT"
+        result=1
+    fi
+done
+exit $result
