@@ -28,12 +28,12 @@ check() {
         prometheus) promtool check config deploy/prometheus/prometheus.yml ;;
         rules) promtool check rules deploy/prometheus/alerts.yml ;;
         rule-tests) (cd deploy/prometheus && promtool test rules alerts_test.yml) ;;
-        *) echo "unknown check; there are: $ALL" && return 1 ;;
     esac
 }
 
 result=0
 for name in ${*:-$ALL}; do
+    case " $ALL " in *" $name "*) ;; *) echo "deploy: unknown check $name; there are: $ALL" && exit 1 ;; esac
     if ! command -v "$(program "$name")" >/dev/null 2>&1; then
         echo "deploy: $name skipped, $(program "$name") is not here"
         [ $# -eq 1 ] && result=77

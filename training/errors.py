@@ -1,6 +1,13 @@
 """What can go wrong while a product is trained. Knows no exit codes: the command line does.
 
 TrainingError
+├── ConfigInvalid            the TOML or an override says something that no training can mean
+├── FolderNotEmpty           a product would be drawn over something that is there
+├── DatasetError             the pictures: everything wrong with them, at once
+├── RunError
+│   ├── RunOfOtherConfig     the run folder holds a fit of another configuration or of other pictures
+│   ├── StageMissing         a stage needs what an earlier one writes
+│   └── RunUnreadable        a file of the run folder is damaged
 ├── CheckpointUnreadable     a checkpoint that is damaged or belongs to another network
 └── FitDiverged              the loss became NaN or infinite
 """
@@ -8,6 +15,34 @@ TrainingError
 
 class TrainingError(Exception):
     """Root of everything that this package raises on purpose. `str(error)` is a sentence for a person."""
+
+
+class ConfigInvalid(TrainingError):
+    """The configuration is not valid."""
+
+
+class FolderNotEmpty(TrainingError):
+    """There is something already where a product would be drawn."""
+
+
+class DatasetError(TrainingError):
+    """The pictures cannot be trained on; the message lists everything that is wrong, with paths."""
+
+
+class RunError(TrainingError):
+    """The run folder does not hold what is asked of it."""
+
+
+class RunOfOtherConfig(RunError):
+    """The folder holds a fit of another configuration or of other pictures."""
+
+
+class StageMissing(RunError):
+    """An earlier stage has not been run yet."""
+
+
+class RunUnreadable(RunError):
+    """A file of the run folder is damaged."""
 
 
 class CheckpointUnreadable(TrainingError):

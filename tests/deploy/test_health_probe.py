@@ -30,7 +30,7 @@ def server_answering() -> Iterator[Callable[[HTTPStatus], int]]:
 
     def start(status: HTTPStatus) -> int:
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 -- http.server's name
+            def do_GET(self) -> None:
                 self.send_response(status if self.path == "/livez" else HTTPStatus.NOT_FOUND)
                 self.end_headers()
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training.config import FaderConfig, FitConfig
 
 from detector.build import build_detector, detector_weights
 from detector.pipeline import Detector
 from detector.spec import DetectorSpec, FaderSpec, InputSpec, UNetSpec
+from training.config import FaderConfig, FitConfig
 from training.errors import CheckpointUnreadable, FitDiverged
 from training.fit import EpochRecord, Pictures, fit_reconstruction, learning_rate
 from training.fit_fader import FaderEpoch, fit_fader, patch_errors, rank_correlation
