@@ -1,0 +1,50 @@
+"""Good pictures that took no part in training → thresholds that keep a promise.
+
+In: a fitted detector and pictures (N,H,W,3) uint8. Out: scores, heatmaps, a `Calibration`.
+Refuses: too few pictures for the promise (`PromiseTooSmall`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from detector.calibration import Calibration, calibrate
+from detector.pipeline import Detector, stack
+
+BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a detector gave to pictures, in their order."""
+
+    scores: npt.NDArray[np.float64]
+    """(N,)."""
+    heatmaps: npt.NDArray[np.float32]
+    """(N,H,W)."""
+
+
+def score_pictures(detector: Detector, pictures: npt.NDArray[np.uint8]) -> Scores:
+    """Score (N,H,W,3) uint8 with `Detector.forward`, the service's own path."""
+    height, width = pictures.shape[1:3]
+    device = next(detector.parameters()).device
+    scores, heatmaps = np.empty(len(pictures)), np.empty((len(pictures), height, width), np.float32)
+    for start in range(0, len(pictures), BATCH_SIZE):
+        rows = slice(start, start + BATCH_SIZE)
+        anomaly = detector(stack(list(pictures[rows]), device))
+        scores[rows] = anomaly.score.double().cpu().numpy()
+        heatmaps[rows] = anomaly.heatmap.cpu().numpy()
+    return Scores(scores, heatmaps)
+
+
+def calibrate_scores(scored: Scores, *, promise: float, review_rate: float) -> Calibration:
+    """Thresholds from the scores of good pictures; the map's floor is the median of their heatmaps."""
+    floor = float(np.median(scored.heatmaps)) if scored.heatmaps.size else 0.0
+    return calibrate(scored.scores.tolist(), promise=promise, review_rate=review_rate, map_floor=floor)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
