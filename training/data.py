@@ -1,6 +1,6 @@
 """Folders → samples by role → pictures as the networks see them.
 
-In: a product in the MVTec AD layout (train/good, test/<kind>, ground_truth/<kind>/<stem>_mask.png), or a plain folder of
+In: a product in the MVTec AD layout (train/good, test/<kind>, ground_truth/<kind>/<stem>_mask.png), or a folder of
 good pictures. Out: a `Dataset`; pictures read by the service's own decode and resize. Refuses nothing here that
 training/dataset_lint.py lists: it looks first.
 """

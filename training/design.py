@@ -35,16 +35,14 @@ def choose_spec(
     kind = _saliency_kind(config, backbone)
     used = backbone if kind in ("attention", "activation") else None
     if kind in ("attention", "activation") and used is None:
-        raise SpecError(
-            f"saliency {kind!r} needs a backbone; put one in the store: python -m model_store import-backbone"
-        )
+        raise SpecError(f"saliency {kind!r} needs a backbone: python -m model_store import-backbone")
     weights = None if used is None else backbones.load(used.digest)
     spec = _spec(config, used, kind, LARGEST_START)
     if config.mosaic_scale != "auto":
         return _spec(config, used, kind, config.mosaic_scale), weights
     sample = pictures[:SCALE_PICTURES]
     masks = masks_of(build_detector(spec, weights), sample)
-    scale = estimate_mosaic_scale(stack(sample, torch.device("cpu")), masks)
+    scale = estimate_mosaic_scale(stack(list(sample), torch.device("cpu")), masks)
     return _spec(config, used, kind, scale), weights
 
 

@@ -67,7 +67,7 @@ def fit_reconstruction(
         for rows in shuffled_batches(len(images), config.batch_size, random):
             rate = learning_rate(config, epoch + steps * config.batch_size / len(images))
             optimizer.param_groups[0]["lr"] = rate
-            pictures = _vary_brightness(stack(images[rows], device), config.brightness, random)
+            pictures = _vary_brightness(stack(list(images[rows]), device), config.brightness, random)
             hints = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
             loss = reconstruction_loss(pictures, unet(hints, unet.open_gates()), lamp=config.lamp)
             optimizer.zero_grad()
@@ -99,7 +99,7 @@ def learning_rate(config: FitConfig, epoch: float) -> float:
 def masks_of(detector: Detector, images: Pictures, batch_size: int = 16) -> Tensor:
     """The saliency mask of every picture, once for the whole fit: (N,1,H,W) float32 on the CPU."""
     device = next(detector.unet.parameters()).device
-    batches = (stack(images[start : start + batch_size], device) for start in range(0, len(images), batch_size))
+    batches = (stack(list(images[start : start + batch_size]), device) for start in range(0, len(images), batch_size))
     return torch.cat([detector.saliency(batch).cpu() for batch in batches])
 
 

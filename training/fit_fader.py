@@ -84,7 +84,7 @@ def patch_errors(detector: Detector, images: Pictures, patch: int) -> tuple[Tens
     masks, hints, errors = masks_of(detector, images), [], []
     for start in range(0, len(images), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
-        pictures = stack(images[rows], device)
+        pictures = stack(list(images[rows]), device)
         hint = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
         residual = (pictures - detector.reconstruct(hint, None)).abs().mean(dim=1, keepdim=True)
         hints.append(hint)

@@ -38,8 +38,8 @@ class RunFolder:
             before = self.read(IDENTITY, stage="fit")
             if differing := _differing(before, identity):
                 raise RunOfOtherConfig(
-                    f"{self.root} holds a fit with other {', '.join(differing)}; start over with --fresh, or keep it by "
-                    "choosing another --runs"
+                    f"{self.root} holds a fit with other {', '.join(differing)}; start over with --fresh, or "
+                    "choose another --runs"
                 )
         self.write(IDENTITY, identity)
         self.write(CONFIG, config.model_dump(mode="json"))

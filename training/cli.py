@@ -1,0 +1,121 @@
+"""`python -m training`: good pictures in, a version in the model store out.
+
+In: a command line. Out: progress and tables, exit code 0; or one readable error on stderr and exit code 2.
+Ctrl-C exits with 130 and loses at most the epoch it fell into.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from detector.errors import DetectorError
+from model_store.errors import ArtifactError
+from training.config import load_config
+from training.errors import TrainingError
+from training.run_folder import RunFolder
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train a product from good pictures only.\n\n"
+    "`fit` does everything: check the pictures, fit both networks, set thresholds, measure on the test pictures, publish. "
+    "The other commands repeat one stage of a run that was fitted.",
+)
+DEFAULT_RUNS = Path("var/runs")
+Product = Annotated[str, typer.Option(help="Name of the product: a-z, 0-9, - and _.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs; each product has one.")]
+
+
+@cli.command()
+def fit(
+    product: Product,
+    data: Annotated[Path, typer.Option(help="MVTec AD layout (train/good, test/…), or a folder of good pictures.")],
+    store: Annotated[Path, typer.Option(help="Model store to publish to.")] = Path("var/models"),
+    runs: Runs = DEFAULT_RUNS,
+    config: Annotated[str, typer.Option(help="cpu, demo, paper, or a TOML file.")] = "cpu",
+    override: Annotated[list[str] | None, typer.Option("--set", help="key=value over the TOML: fit.epochs=30")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run of this product left.")] = False,
+) -> None:
+    """Train a product end to end and publish it. Started again after Ctrl-C, it goes on from its last epoch."""
+    from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
+    from training.progress import Bars  # noqa: PLC0415
+
+    options = {"product": product, "data": str(data), "store": str(store), "runs": str(runs)}
+    settings = load_config(config, options, override or [])
+    console = Console()
+    begun, warnings = stages.begin_run(settings, fresh=fresh)
+    for warning in warnings:
+        console.print(f"warning: {warning}", markup=False, style="yellow")
+    with Bars(console) as bars:
+        detector = stages.fit(begun, bars)
+    calibration = stages.calibrate(begun, detector, promise=settings.promise, review_rate=settings.review_rate)
+    evaluation = stages.evaluate(begun, detector, calibration)
+    ref = stages.publish(begun, detector, calibration, evaluation)
+    _print_metrics(console, evaluation.metrics)
+    console.print(f"published {ref} in {store}; serve it: INSPECT_MODEL_STORE={store} python -m app", markup=False)
+
+
+@cli.command()
+def calibrate(
+    product: Product,
+    runs: Runs = DEFAULT_RUNS,
+    promise: Annotated[float | None, typer.Option(help="False-reject rate to promise, for example 0.02.")] = None,
+    review_rate: Annotated[float | None, typer.Option(help="Share of good parts that a person may look at.")] = None,
+) -> None:
+    """Set the thresholds of a fitted run again, for another promise."""
+    from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
+
+    run = stages.open_run(RunFolder(runs / product))
+    calibration = stages.calibrate(
+        run,
+        stages.load_fitted(run),
+        promise=run.config.promise if promise is None else promise,
+        review_rate=run.config.review_rate if review_rate is None else review_rate,
+    )
+    typer.echo(f"ng above {calibration.ng_above:.6g}, review above {calibration.review_above:.6g}")
+
+
+@cli.command()
+def evaluate(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
+    """Measure a calibrated run on the test pictures; every score goes to scores.json."""
+    from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
+
+    run = stages.open_run(RunFolder(runs / product))
+    evaluation = stages.evaluate(run, stages.load_fitted(run), stages.load_calibration(run))
+    _print_metrics(Console(), evaluation.metrics)
+    typer.echo(f"scores of {len(evaluation.parts)} pictures: {run.folder.root / stages.SCORES}")
+
+
+@cli.command()
+def export(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
+    """Publish a calibrated run as a new version, measured afresh."""
+    from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
+
+    run = stages.open_run(RunFolder(runs / product))
+    detector, calibration = stages.load_fitted(run), stages.load_calibration(run)
+    ref = stages.publish(run, detector, calibration, stages.evaluate(run, detector, calibration))
+    typer.echo(f"published {ref} in {run.config.store}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an expected error is a sentence, not a traceback."""
+    try:
+        cli(arguments, prog_name="python -m training")
+    except (TrainingError, DetectorError, ArtifactError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _print_metrics(console: Console, metrics: dict[str, float]) -> None:
+    if not metrics:
+        console.print("no test pictures: nothing could be measured")
+        return
+    table = Table("figure", "value")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4f}")
+    console.print(table)

@@ -1,0 +1,134 @@
+"""Everything that is wrong with a product's pictures, found before training starts and said at once.
+
+In: a `Dataset` and the configuration. Out: warnings. Refuses: pictures that cannot be trained on (`DatasetError`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from detector.calibration import images_needed, smallest_promise
+from detector.decode import decode
+from detector.errors import DecodeError
+from detector.spec import InputSpec
+from training.config import TrainConfig
+from training.data import LIMITS, READERS, Dataset, Sample
+from training.errors import DatasetError
+
+SHOWN = 5  # paths of one finding
+OUTLIER_SIGMAS = 5.0  # robust deviations of mean brightness
+GREY_LEVELS = 2  # channels of a grey picture may differ by this much after JPEG
+FEWEST_HELD_OUT = 2  # evidence statistics need a deviation
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one file turned out to be."""
+
+    sample: Sample
+    error: str | None = None
+    size: tuple[int, int] = (0, 0)
+    is_grey: bool = True
+    brightness: float = 0.0
+
+
+def check_dataset(dataset: Dataset, config: TrainConfig) -> tuple[str, ...]:
+    """Warnings, one line each; `DatasetError` with all errors when there is one."""
+    samples = [sample for part in dataset.roles.values() for sample in part]
+    good = [sample for sample in samples if sample not in dataset.test]
+    if not good:
+        raise DatasetError(f"no good pictures in {dataset.root / 'train' / 'good'}, and none in {dataset.root} itself")
+    with ThreadPoolExecutor(READERS) as pool:
+        looks = list(pool.map(lambda sample: _look(sample, config.input), samples))
+    errors = [f"{look.sample.path}: {look.error}" for look in looks if look.error]
+    errors += [*_too_few(dataset, config), *_on_both_sides(good, dataset.test), *_wrong_masks(looks)]
+    if errors:
+        raise DatasetError(f"{len(errors)} errors in {dataset.root}:\n" + "\n".join(f"  {error}" for error in errors))
+    return tuple(_warnings([look for look in looks if look.sample in set(good)], looks))
+
+
+def _look(sample: Sample, spec: InputSpec) -> _Look:
+    try:
+        picture = decode(sample.path.read_bytes(), spec, LIMITS)
+    except DecodeError as error:
+        return _Look(sample, error=f"{type(error).__name__}: {error}")
+    pixels = picture.pixels
+    spread = int(np.ptp(pixels[::4, ::4].astype(np.int16), axis=2).max())
+    return _Look(sample, None, (picture.width, picture.height), spread <= GREY_LEVELS, float(pixels.mean()))
+
+
+def _too_few(dataset: Dataset, config: TrainConfig) -> Iterable[str]:
+    count, needed = len(dataset.calibrate), images_needed(config.promise)
+    if count < needed:
+        total = round(needed / config.split.calibrate)
+        yield (
+            f"{count} calibration pictures can promise a false-reject rate of {smallest_promise(count):.1%} at best, not "
+            f"{config.promise:.1%}, which needs {needed}: about {total} good pictures in all"
+        )
+    if len(dataset.hold_out) < FEWEST_HELD_OUT or not dataset.train:
+        yield f"{len(dataset.train)} pictures to fit and {len(dataset.hold_out)} to hold out are too few"
+
+
+def _on_both_sides(good: Iterable[Sample], test: Iterable[Sample]) -> Iterable[str]:
+    trained = {sample.digest: sample.path for sample in good}
+    for sample in test:
+        if (twin := trained.get(sample.digest)) is not None:
+            yield f"{sample.path} is the same file as {twin}, which is trained on"
+
+
+def _wrong_masks(looks: Iterable[_Look]) -> Iterable[str]:
+    for look in looks:
+        if look.sample.mask is None or look.error:
+            continue
+        try:
+            with Image.open(look.sample.mask) as mask:
+                size = mask.size
+        except (UnidentifiedImageError, OSError):
+            yield f"{look.sample.mask}: the mask cannot be read"
+            continue
+        if size != look.size:
+            yield f"{look.sample.mask}: the mask is {size[0]}x{size[1]}, its picture {look.size[0]}x{look.size[1]}"
+
+
+def _warnings(good: list[_Look], looks: list[_Look]) -> Iterable[str]:
+    yield from _copies(good)
+    if len(sizes := {look.size for look in good}) > 1:
+        smallest, largest = min(sizes), max(sizes)
+        yield f"good pictures have {len(sizes)} sizes, from {smallest[0]}x{smallest[1]} to {largest[0]}x{largest[1]}"
+    grey = [look.is_grey for look in good]
+    if any(grey) and not all(grey):
+        yield f"{sum(grey)} good pictures are grey and {len(grey) - sum(grey)} in colour"
+    yield from _exposure(good)
+    defective = [look.sample for look in looks if look.sample.is_defective]
+    bare = [sample.path for sample in defective if sample.mask is None]
+    if bare and len(bare) < len(defective):
+        yield f"{len(bare)} defective pictures have no mask: {_some(bare)}"
+
+
+def _copies(good: list[_Look]) -> Iterable[str]:
+    by_digest: dict[str, list[Path]] = defaultdict(list)
+    for look in good:
+        by_digest[look.sample.digest].append(look.sample.path)
+    if copies := [paths[1] for paths in by_digest.values() if len(paths) > 1]:
+        yield f"{len(copies)} good pictures are there twice: {_some(copies)}"
+
+
+def _exposure(good: list[_Look]) -> Iterable[str]:
+    values = np.array([look.brightness for look in good])
+    centre = np.median(values)
+    deviation = 1.4826 * np.median(np.abs(values - centre))
+    outliers = [
+        look.sample.path for look in good if abs(look.brightness - centre) > OUTLIER_SIGMAS * max(deviation, 1.0)
+    ]
+    if outliers:
+        yield f"{len(outliers)} good pictures are exposed unlike the others: {_some(outliers)}"
+
+
+def _some(paths: list[Path]) -> str:
+    shown = ", ".join(map(str, paths[:SHOWN]))
+    return shown if len(paths) <= SHOWN else f"{shown} and {len(paths) - SHOWN} more"
