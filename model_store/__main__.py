@@ -83,7 +83,7 @@ def verify(
 
 
 @cli.command("import-backbone")
-def import_backbone(
+def import_backbone(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command line
     file: Annotated[
         Path | None, typer.Option(help="Weights: .safetensors, .pth or .pt. No code in the file is run.")
     ] = None,

@@ -145,7 +145,7 @@ def _check_size(name: str, size: int, limit: int) -> None:
 
 def _list_files(directory: Path) -> frozenset[str]:
     """Names of the plain files, relative; a link or a device anywhere is refused."""
-    names = set()
+    names: set[str] = set()
     try:
         for parent, folders, files in os.walk(directory, onerror=_raise):
             for name in (*folders, *files):

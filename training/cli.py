@@ -23,7 +23,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Train a product from good pictures only.\n\n"
-    "`fit` does everything: check the pictures, fit both networks, set thresholds, measure on the test pictures, publish. "
+    "`fit` does everything: check the pictures, fit both networks, set thresholds, measure, publish. "
     "The other commands repeat one stage of a run that was fitted.",
 )
 DEFAULT_RUNS = Path("var/runs")
@@ -32,7 +32,7 @@ Runs = Annotated[Path, typer.Option(help="Folder of the runs; each product has o
 
 
 @cli.command()
-def fit(
+def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command line
     product: Product,
     data: Annotated[Path, typer.Option(help="MVTec AD layout (train/good, test/…), or a folder of good pictures.")],
     store: Annotated[Path, typer.Option(help="Model store to publish to.")] = Path("var/models"),

@@ -67,8 +67,8 @@ def _too_few(dataset: Dataset, config: TrainConfig) -> Iterable[str]:
     if count < needed:
         total = round(needed / config.split.calibrate)
         yield (
-            f"{count} calibration pictures can promise a false-reject rate of {smallest_promise(count):.1%} at best, not "
-            f"{config.promise:.1%}, which needs {needed}: about {total} good pictures in all"
+            f"{count} calibration pictures can promise a false-reject rate of {smallest_promise(count):.1%} at best, "
+            f"not {config.promise:.1%}, which needs {needed}: about {total} good pictures in all"
         )
     if len(dataset.hold_out) < FEWEST_HELD_OUT or not dataset.train:
         yield f"{len(dataset.train)} pictures to fit and {len(dataset.hold_out)} to hold out are too few"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from detector.build import detector_weights
@@ -30,7 +31,7 @@ def choose_golden(samples: Sequence[Sample], scores: Sequence[float], count: int
     return [samples[order[rank]].path for rank in ranks]
 
 
-def export(
+def export(  # noqa: PLR0913 -- a version is made of these
     store: Path,
     product: str,
     detector: Detector,
@@ -60,6 +61,6 @@ def export(
     return Registry(store).publish(draft, activate=True)
 
 
-def _score(detector: Detector, pixels: np.ndarray) -> float:
+def _score(detector: Detector, pixels: npt.NDArray[np.uint8]) -> float:
     device: torch.device = next(detector.parameters()).device
     return float(detector(stack([resize_to_input(pixels, detector.spec.input)], device)).score)

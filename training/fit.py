@@ -71,10 +71,12 @@ def fit_reconstruction(
             hints = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
             loss = reconstruction_loss(pictures, unet(hints, unet.open_gates()), lamp=config.lamp)
             optimizer.zero_grad()
-            loss.total.backward()
+            loss.total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             sums, steps = sums + _terms(loss), steps + 1
-        history.append(EpochRecord(epoch, *(sums / steps).tolist(), rate, time.perf_counter() - started))
+        loss_mean, l2, ssim, msgms = (sums / steps).tolist()
+        seconds = time.perf_counter() - started
+        history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, seconds))
         save_checkpoint(checkpoint / CHECKPOINT, unet, optimizer, [asdict(record) for record in history])
         on_epoch(history[-1])
     unet.eval()

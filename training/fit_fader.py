@@ -62,7 +62,7 @@ def fit_fader(
             truth = errors[rows][:, drawn]
             loss = ranking_loss(predicted, truth)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             loss_sum, steps = loss_sum + loss.item(), steps + 1
             correlation_sum += rank_correlation(predicted.detach(), truth)

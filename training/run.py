@@ -1,6 +1,6 @@
-"""One product from good pictures to a version in the model store, stage by stage; each leaves its result in the run folder.
+"""One product from good pictures to a version in the model store; each stage leaves its result in the run folder.
 
-In: TrainConfig. Out: `Outcome`. Refuses: what training/errors.py, detector.errors and model_store.errors draw.
+In: TrainConfig. Out: a published version. Refuses: what training/errors.py, detector.errors and model_store.errors draw.
 An interrupted fit goes on from its last epoch when it is started again with the same configuration and pictures.
 """
 
@@ -54,7 +54,7 @@ class Run:
 
 
 def begin_run(config: TrainConfig, *, fresh: bool) -> tuple[Run, tuple[str, ...]]:
-    """Check the pictures and open the run folder; also gives the dataset's warnings. `DatasetError` lists all errors."""
+    """Check the pictures and open the run folder; gives the dataset's warnings. `DatasetError` lists all errors."""
     check_product_name(config.product)
     dataset = read_dataset(config.data, hold_out=config.split.hold_out, calibrate=config.split.calibrate)
     warnings = check_dataset(dataset, config)
@@ -86,7 +86,7 @@ def fit(run: Run, listener: Listener) -> Detector:
     rows = range(0, len(held_out), BATCH_SIZE)
     fit_statistics(detector, (stack(list(held_out[row : row + BATCH_SIZE]), device) for row in rows))
     run.folder.write_detector(detector_weights(detector))
-    seconds = sum(record.seconds for record in (*epochs, *fader_epochs))
+    seconds = sum(record.seconds for record in epochs) + sum(record.seconds for record in fader_epochs)
     run.folder.write(
         FIT,
         {

@@ -1,0 +1,31 @@
+"""What passes between the service and a worker; picklable, without torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """One version of one product, to be scored with."""
+
+    product: str
+    version: int
+    path: Path
+    """The artifact's folder, `<store>/products/<product>/versions/<version>`."""
+    digest: str
+    """SHA-256 of its manifest.json."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a worker gave for one picture."""
+
+    score: float
+    heatmap: npt.NDArray[np.float32]
+    """(H,W) in units of the score."""
+    queue_ms: float
+    device_ms: float
+    batch_size: int

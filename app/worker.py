@@ -1,0 +1,128 @@
+"""The process that owns one device: models in memory, pictures in, scores out.
+
+In, through a pipe: (ModelRef, [(H,W,3) uint8, …]); an empty list only loads the model.
+Out: ("scored", scores, heatmaps, golden delta) | ("unavailable", reason) | ("failed", [(score, heatmap) | reason, …], …).
+Exits when the pipe closes, so it never outlives the service. The only module here that imports torch.
+"""
+
+import logging
+import signal
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.work import ModelRef
+
+log = logging.getLogger(__name__)
+
+Pictures = Sequence[npt.NDArray[np.uint8]]
+Result = tuple[float, npt.NDArray[np.float32]]
+
+
+class Runner(Protocol):
+    """A loaded model."""
+
+    @property
+    def golden_delta(self) -> float:
+        """Largest |Δscore| of its golden pictures against export."""
+
+    def __call__(self, pictures: Pictures) -> list[Result]:
+        """Score and heatmap (H,W) of each picture (H,W,3) uint8."""
+
+
+Loader = Callable[[Path, str], Runner]
+
+
+class Refused(Exception):
+    """A loader refuses this version; the message says why."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What comes back for one batch."""
+
+    results: tuple[Result | str, ...] = ()
+    """Per picture: its result, or why there is none."""
+    golden_delta: float = 0.0
+    unavailable: str | None = None
+    """Why the model could not be loaded."""
+
+
+def work(pipe: Connection, device: str, loader: Loader, resident: int) -> None:
+    """Answer batches until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service decides when to stop
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    models: OrderedDict[str, Runner] = OrderedDict()
+    while True:
+        try:
+            ref, pictures = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = _answer(_resident(models, ref, device, loader, resident), pictures)
+        except Refused as refusal:
+            answer = Answer(unavailable=str(refusal))
+        except Exception as error:
+            log.exception("%s@%s cannot be loaded", ref.product, ref.version)
+            answer = Answer(unavailable=f"{type(error).__name__}: {error}")
+        pipe.send(answer)
+
+
+def load_detector(path: Path, device: str) -> Runner:
+    """The real loader: an artifact, checked and re-scored on `device`."""
+    import torch  # noqa: PLC0415 -- only a worker runs torch
+
+    from detector.pipeline import stack  # noqa: PLC0415
+    from model_store.artifact import load_artifact  # noqa: PLC0415
+    from model_store.backbones import BackboneStore  # noqa: PLC0415
+    from model_store.errors import ArtifactError  # noqa: PLC0415
+
+    place = torch.device(device)
+    try:
+        model = load_artifact(path, BackboneStore(path.parents[3] / "backbones"), place)
+    except ArtifactError as exc:
+        raise Refused(f"{type(exc).__name__}: {exc}") from exc
+
+    def score(pictures: Pictures) -> list[Result]:
+        anomaly = model.detector(stack(pictures, place))
+        scores, heatmaps = anomaly.score.double().tolist(), anomaly.heatmap.cpu().numpy()
+        return list(zip(scores, heatmaps, strict=True))
+
+    return _Detecting(model.golden_delta, score)
+
+
+@dataclass(frozen=True)
+class _Detecting:
+    golden_delta: float
+    score: Callable[[Pictures], list[Result]]
+
+    def __call__(self, pictures: Pictures) -> list[Result]:
+        return self.score(pictures)
+
+
+def _resident(models: "OrderedDict[str, Runner]", ref: ModelRef, device: str, loader: Loader, limit: int) -> Runner:
+    """The model of `ref`, loaded if need be; the one that was not used for the longest time makes room."""
+    if ref.digest not in models:
+        while len(models) >= limit:
+            models.popitem(last=False)
+        models[ref.digest] = loader(ref.path, device)
+    models.move_to_end(ref.digest)
+    return models[ref.digest]
+
+
+def _answer(runner: Runner, pictures: Pictures) -> Answer:
+    """All at once; when that raises, one by one, so that a picture can only hurt itself."""
+    try:
+        results: Any = runner(pictures) if pictures else []
+    except (RuntimeError, ValueError, ArithmeticError, TypeError) as error:
+        if len(pictures) == 1:
+            log.exception("scoring failed")
+            return Answer((f"{type(error).__name__}: {error}",), runner.golden_delta)
+        results = [_answer(runner, [picture]).results[0] for picture in pictures]
+    return Answer(tuple(results), runner.golden_delta)
