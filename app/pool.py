@@ -1,8 +1,8 @@
 """Bounded queue → worker processes → answers.
 
 In: decoded pictures with the model that shall score them. Out: `Scored`. Refuses: what app/pool_errors.py draws.
-One thread per device owns its process: it takes the next batch, sends it, waits. A worker that dies is started again and
-what it held goes back to the front of the queue; inspection is a pure function, so running it twice changes nothing.
+One thread per device owns its process: it takes the next batch, sends it, waits. A worker that dies is started again,
+and what it held goes back to the front of the queue; inspection is a pure function, so running it twice changes nothing.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The process that owns one device: models in memory, pictures in, scores out.
 
 In, through a pipe: (ModelRef, [(H,W,3) uint8, …]); an empty list only loads the model.
-Out: ("scored", scores, heatmaps, golden delta) | ("unavailable", reason) | ("failed", [(score, heatmap) | reason, …], …).
+Out: `Answer`.
 Exits when the pipe closes, so it never outlives the service. The only module here that imports torch.
 """
 

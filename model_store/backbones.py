@@ -7,6 +7,7 @@ checked. Refuses: weights that do not fit the named network (`BackboneInvalid`),
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import timm
@@ -120,11 +121,12 @@ class BackboneStore:
         pad_type: str,
     ) -> BackboneSpec:
         data = safetensors.torch.save(tensors)
+        published: Any = network.pretrained_cfg  # timm's own record of how the weights were made
         fields = {
             "name": name,
             "digest": hashlib.sha256(data).hexdigest(),
-            "mean": mean or network.pretrained_cfg["mean"],
-            "std": std or network.pretrained_cfg["std"],
+            "mean": mean or published["mean"],
+            "std": std or published["std"],
             "pad_type": pad_type,
         }
         spec = _validate(fields)

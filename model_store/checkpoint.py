@@ -92,7 +92,8 @@ def _unwrap(value: Any) -> dict[str, Tensor]:
         raise BackboneInvalid("this checkpoint holds no plain mapping of names to tensors")
     for prefix in PREFIXES:
         value = _strip(value, prefix)
-    return value
+    tensors: dict[str, Tensor] = value
+    return tensors
 
 
 def _is_weight(key: Any, value: Any) -> bool:

@@ -103,4 +103,4 @@ def rank_correlation(predicted: Tensor, errors: Tensor) -> float:
 
 @torch.no_grad()
 def _standardise(fader: Fader, hints: Tensor) -> None:
-    fader.standardise(torch.cat([fader(batch) for batch in hints.split(BATCH_SIZE)]))
+    fader.standardise(torch.cat([fader(batch) for batch in torch.split(hints, BATCH_SIZE)]))

@@ -1,6 +1,6 @@
 """One product from good pictures to a version in the model store; each stage leaves its result in the run folder.
 
-In: TrainConfig. Out: a published version. Refuses: what training/errors.py, detector.errors and model_store.errors draw.
+In: TrainConfig. Out: a published version. Refuses: what the errors of training, detector and model_store draw.
 An interrupted fit goes on from its last epoch when it is started again with the same configuration and pictures.
 """
 

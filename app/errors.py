@@ -1,0 +1,124 @@
+"""Error → status, stable code, problem+json (RFC 9457). The only table of its kind; one handler reads it."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app import pool_errors as pool
+from app.ledger.errors import LedgerError, UnknownVerdict
+from app.metrics import Metrics
+from detector import errors as detector
+from model_store import errors as store
+
+RETRY_AFTER_S = 1
+
+
+class RequestError(Exception):
+    """Root of what is wrong with a request beyond its picture."""
+
+
+class UnsupportedMediaType(RequestError):
+    """The content type is neither a picture's nor multipart."""
+
+
+class BodyTooLarge(RequestError):
+    """More bytes than the service takes."""
+
+
+class InvalidRequest(RequestError):
+    """A parameter or form field is missing or malformed."""
+
+
+class NotReady(RequestError):
+    """No worker has loaded a product and scored its golden pictures."""
+
+
+TABLE: dict[type[Exception], tuple[int, str]] = {
+    detector.EmptyPicture: (422, "picture.empty"),
+    detector.UnsupportedFormat: (415, "picture.unsupported_format"),
+    detector.TruncatedPicture: (422, "picture.truncated"),
+    detector.CorruptPicture: (422, "picture.corrupt"),
+    detector.UnsupportedPixels: (422, "picture.unsupported_pixels"),
+    detector.PictureTooLarge: (413, "picture.too_large"),
+    detector.PictureTooSmall: (422, "picture.too_small"),
+    detector.ScoreNotFinite: (500, "score.not_finite"),
+    detector.DetectorError: (500, "detector.fault"),
+    store.BadProductName: (422, "product.bad_name"),
+    store.UnknownProduct: (404, "product.unknown"),
+    store.UnknownVersion: (404, "product.unknown_version"),
+    store.NoActiveVersion: (409, "product.no_active_version"),
+    store.ArtifactError: (503, "product.unavailable"),
+    pool.QueueFull: (503, "queue.full"),
+    pool.Draining: (503, "service.draining"),
+    pool.ModelUnavailable: (503, "product.unavailable"),
+    pool.InspectionFailed: (500, "inspection.failed"),
+    pool.WorkerLost: (500, "inspection.worker_lost"),
+    pool.InspectionTimeout: (504, "inspection.timeout"),
+    UnknownVerdict: (404, "verdict.unknown"),
+    LedgerError: (503, "ledger.unavailable"),
+    UnsupportedMediaType: (415, "request.unsupported_media_type"),
+    BodyTooLarge: (413, "request.too_large"),
+    InvalidRequest: (422, "request.invalid"),
+    RequestValidationError: (422, "request.invalid"),
+    NotReady: (503, "service.not_ready"),
+}
+HTTP_CODES = {404: "route.unknown", 405: "method.not_allowed"}
+PROBLEM = "application/problem+json"
+
+
+def row_of(error: Exception) -> tuple[int, str]:
+    """The row of the nearest class; a fault of ours where there is none."""
+    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), (500, "service.fault"))
+
+
+def problem(status: int, code: str, detail: str) -> Response:
+    """One problem+json answer."""
+    body = {
+        "type": f"urn:inspect:error:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return JSONResponse(body, status, headers, PROBLEM)
+
+
+def install_handlers(app: FastAPI, metrics: Metrics) -> None:
+    """Answer every error of the table, and what is in none, as problem+json; count its code."""
+
+    async def answer(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- starlette's signature
+        status, code = row_of(error)
+        metrics.errors.labels(code).inc()
+        return problem(status, code, _detail(error) if status != 500 or code != "service.fault" else "a fault of ours")
+
+    async def answer_http(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- starlette's signature
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        code = HTTP_CODES.get(status, "request.invalid")
+        metrics.errors.labels(code).inc()
+        return problem(status, code, str(getattr(error, "detail", error)))
+
+    for kind in (*TABLE, Exception):
+        app.add_exception_handler(kind, answer)
+    app.add_exception_handler(HTTPException, answer_http)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for error statuses, with the codes that each can carry."""
+    return {
+        status: {
+            "description": "Problem: " + ", ".join(sorted({code for s, code in TABLE.values() if s == status})),
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, RequestValidationError):
+        return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+    return str(error)

@@ -1,0 +1,38 @@
+"""How the service is run: INSPECT_* environment variables, read once. A malformed value stops the start."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Frozen; handed down as plain values."""
+
+    model_config = SettingsConfigDict(env_prefix="INSPECT_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    model_store: Path = Path("var/models")
+    data: Path = Path("var/data")
+    devices: str = "auto"
+    """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
+    queue_limit: Positive = 64
+    batch_limit: Positive = 8
+    resident_models: Positive = 8
+    max_body_bytes: Positive = 32 << 20
+    max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
+    request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    drain_s: Annotated[float, Field(gt=0)] = 20.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def find_devices(setting: str, nvidia: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[str, ...]:
+    """Devices to start a worker on; `auto` asks the driver and not torch, which this process never imports."""
+    if setting != "auto":
+        return tuple(name.strip() for name in setting.split(",") if name.strip()) or ("cpu",)
+    count = len(list(nvidia.iterdir())) if nvidia.is_dir() else 0
+    return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",)
