@@ -1,7 +1,7 @@
 """Which version of each product is served, and whether a worker has proved it.
 
-In: the registry. Out: `Served`. Refuses: what model_store.errors draws. A version that became active on disk is loaded and
-re-scored on a worker before it replaces the one that serves; until then the old one answers.
+In: the registry. Out: `Served`. Refuses: what model_store.errors draws. A version that became active on disk is
+loaded and re-scored on a worker before it replaces the one that serves; until then the old one answers.
 """
 
 import asyncio

@@ -24,4 +24,5 @@ class Metrics:
         self.queue = Gauge("inspect_queue_length", "Pictures that wait.", **counter)
         self.workers = Gauge("inspect_workers_up", "Workers that are alive.", **counter)
         self.restarts = Counter("inspect_worker_restarts", "Workers started again.", **counter)
+        self.restarts_seen = 0  # of the pool, when they were last counted
         self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], **counter)

@@ -1,0 +1,87 @@
+"""An HTTP request → the bytes of one picture and what was said about it.
+
+In: a raw `image/*` body, or multipart with the field `image`. Refuses: another content type (before a byte of the body is
+read), more bytes than the limit (counted as they come), missing or malformed fields.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.types import AwareDatetime
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from app.inspection import HeatmapStyle, Part
+from detector.decode import SUPPORTED_MEDIA_TYPES
+
+FORM_SLACK = 64 << 10  # bytes that boundaries and text fields may add to a picture
+
+
+class Fields(BaseModel):
+    """What may stand in the query or in the form; the form wins nothing, a field given twice is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    product: str = Field(max_length=63)
+    part_id: str | None = Field(None, max_length=200)
+    station: str | None = Field(None, max_length=200)
+    captured_at: AwareDatetime | None = None
+    heatmap: HeatmapStyle = "png"
+    inline: bool = True
+
+
+async def read_part(request: Request, limit: int) -> tuple[bytes, Part]:
+    """The picture's bytes, `limit` at most, and the part that it shows."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    query = dict(request.query_params)
+    if kind in SUPPORTED_MEDIA_TYPES or kind == "application/octet-stream":
+        fields = _fields(query)  # before the body: a wrong name costs no upload
+        return b"".join([chunk async for chunk in _limited(request, limit)]), fields
+    if kind != "multipart/form-data":
+        raise UnsupportedMediaType(
+            f"content type {kind or '(none)'!r}: send {', '.join(sorted(SUPPORTED_MEDIA_TYPES))}, or multipart/form-data"
+        )
+    return await _read_form(request, limit, query)
+
+
+async def _read_form(request: Request, limit: int, query: Mapping[str, str]) -> tuple[bytes, Part]:
+    parser = MultiPartParser(request.headers, _limited(request, limit + FORM_SLACK), max_files=1, max_fields=10)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, HTTPException, KeyError) as exc:
+        raise InvalidRequest(f"the multipart body cannot be read: {getattr(exc, 'message', exc)}") from exc
+    upload = form.get("image")
+    if not isinstance(upload, UploadFile):
+        raise InvalidRequest("the multipart body has no file field `image`")
+    data = await upload.read()
+    await form.close()
+    if len(data) > limit:
+        raise BodyTooLarge(f"the picture has {len(data)} bytes; the limit is {limit}")
+    texts = {name: value for name, value in form.items() if isinstance(value, str)}
+    if twice := sorted(texts.keys() & query.keys()):
+        raise InvalidRequest(f"{twice[0]} is given in the query and in the form")
+    return data, _fields({**query, **texts})
+
+
+async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BodyTooLarge(f"the body has {declared} bytes; the limit is {limit}")
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(f"the body has more than {limit} bytes")
+        yield chunk
+
+
+def _fields(values: Mapping[str, str]) -> Part:
+    try:
+        fields = Fields.model_validate(values)
+    except ValidationError as exc:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in exc.errors())
+        raise InvalidRequest(problems) from exc
+    return Part(**dict(fields))

@@ -1,0 +1,81 @@
+"""create_app(settings): builds and wires; no logic."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request, Response
+
+from app.catalog import Catalog
+from app.errors import install_handlers
+from app.inspection import Inspection
+from app.ledger.sqlite import Ledger
+from app.metrics import Metrics
+from app.pool import Pool, PoolLimits
+from app.routes import health, inspect, products
+from app.schemas import Problem
+from app.settings import Settings, find_devices
+from app.worker import Loader, load_detector
+from detector.decode import DecodeLimits
+from model_store.registry import Registry
+
+
+def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
+    """The service; its workers start with it and are drained when it stops."""
+    metrics = Metrics()
+    limits = PoolLimits(
+        queue=settings.queue_limit,
+        batch=settings.batch_limit,
+        timeout_s=settings.request_timeout_s,
+        resident_models=settings.resident_models,
+    )
+    decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        state = app.state
+        state.pool = Pool(find_devices(settings.devices), loader, limits)
+        state.catalog = Catalog(Registry(settings.model_store), state.pool)
+        state.ledger = Ledger(settings.data)
+        state.inspection = Inspection(
+            catalog=state.catalog, pool=state.pool, ledger=state.ledger, metrics=metrics, limits=decode_limits
+        )
+        state.pool.start()
+        preparing = asyncio.create_task(state.catalog.prepare_all())
+        yield
+        state.stopping.set()
+        await state.pool.drain(settings.drain_s)
+        preparing.cancel()
+        with suppress(asyncio.CancelledError):
+            await preparing
+        await state.ledger.close()
+
+    app = FastAPI(title="inspect-line", version="0.1.0", description="Visual inspection.", lifespan=lifespan)
+    app.state.settings, app.state.metrics, app.state.stopping = settings, metrics, asyncio.Event()
+    for module in (inspect, products, health):
+        app.include_router(module.router)
+    install_handlers(app, metrics)
+    _count_requests(app, metrics)
+    _document_problems(app)
+    return app
+
+
+def _count_requests(app: FastAPI, metrics: Metrics) -> None:
+    @app.middleware("http")
+    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        route = getattr(request.scope.get("route"), "path", "unknown")
+        metrics.requests.labels(route, str(response.status_code)).inc()
+        return response
+
+
+def _document_problems(app: FastAPI) -> None:
+    """OpenAPI's entry of the problem that every error answer refers to."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        schema = generate()
+        schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

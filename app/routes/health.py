@@ -1,0 +1,40 @@
+"""Is it alive, is it ready, what did it count."""
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.errors import NotReady, responses
+from app.schemas import Health
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/livez")
+async def livez() -> Health:
+    """The process answers."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", responses=responses(503))
+async def readyz(request: Request) -> Health:
+    """A worker has loaded a product and its golden pictures scored as at export; false while stopping."""
+    state = request.app.state
+    if state.stopping.is_set():
+        raise NotReady("the service is stopping")
+    if not (state.pool.workers_up and state.catalog.is_ready):
+        raise NotReady("no worker has loaded a product and scored its golden pictures yet")
+    return Health(status="ready")
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Prometheus text."""
+    state = request.app.state
+    collectors, pool = state.metrics, state.pool
+    collectors.queue.set(pool.waiting)
+    collectors.workers.set(pool.workers_up)
+    collectors.restarts.inc(pool.restarts - collectors.restarts_seen)
+    collectors.restarts_seen = pool.restarts
+    for product, delta in pool.golden_delta.items():
+        collectors.golden.labels(product).set(delta)
+    return Response(generate_latest(collectors.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,49 @@
+"""What the store holds and what serves."""
+
+from fastapi import APIRouter, Request
+
+from app.catalog import Catalog
+from app.errors import responses
+from app.schemas import Product
+from model_store.errors import UnknownProduct
+
+router = APIRouter(tags=["products"])
+
+
+@router.get("/products")
+async def products(request: Request) -> list[Product]:
+    """Every product, whether it serves or not."""
+    catalog: Catalog = request.app.state.catalog
+    return [_describe(catalog, name) for name in catalog.products()]
+
+
+@router.get("/products/{product}", responses=responses(404, 422))
+async def product(request: Request, product: str) -> Product:
+    """One product."""
+    catalog: Catalog = request.app.state.catalog
+    if product not in catalog.products():
+        raise UnknownProduct(f"no version of {product!r} is in the store")
+    return _describe(catalog, product)
+
+
+def _describe(catalog: Catalog, name: str) -> Product:
+    served = catalog.served(name)
+    reason = catalog.failures.get(name)
+    if served is None:
+        reason = reason or "no worker has loaded it yet"
+        nothing = dict.fromkeys(("version", "digest", "ng_above", "review_above", "promise"))
+        return Product.model_validate(
+            {"product": name, "state": "unavailable", "reason": reason, "metrics": {}, **nothing}
+        )
+    calibration = served.manifest.calibration
+    return Product(
+        product=name,
+        state="serving",
+        reason=reason,
+        version=served.ref.version,
+        digest=served.ref.digest,
+        ng_above=calibration.ng_above,
+        review_above=calibration.review_above,
+        promise=calibration.promise,
+        metrics=served.manifest.metrics,
+    )
