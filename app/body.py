@@ -1,10 +1,10 @@
 """An HTTP request → the bytes of one picture and what was said about it.
 
-In: a raw `image/*` body, or multipart with the field `image`. Refuses: another content type (before a byte of the body is
-read), more bytes than the limit (counted as they come), missing or malformed fields.
+In: a raw `image/*` body, or multipart with the field `image`. Refuses: another content type (before a byte of the body
+is read), more bytes than the limit (counted as they come), missing or malformed fields.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,7 +21,7 @@ FORM_SLACK = 64 << 10  # bytes that boundaries and text fields may add to a pict
 
 
 class Fields(BaseModel):
-    """What may stand in the query or in the form; the form wins nothing, a field given twice is refused."""
+    """What may stand in the query or in the form; a field given in both is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,7 +42,7 @@ async def read_part(request: Request, limit: int) -> tuple[bytes, Part]:
         return b"".join([chunk async for chunk in _limited(request, limit)]), fields
     if kind != "multipart/form-data":
         raise UnsupportedMediaType(
-            f"content type {kind or '(none)'!r}: send {', '.join(sorted(SUPPORTED_MEDIA_TYPES))}, or multipart/form-data"
+            f"content type {kind or '(none)'!r}: send {', '.join(sorted(SUPPORTED_MEDIA_TYPES))} or a form"
         )
     return await _read_form(request, limit, query)
 
@@ -66,7 +66,7 @@ async def _read_form(request: Request, limit: int, query: Mapping[str, str]) -> 
     return data, _fields({**query, **texts})
 
 
-async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
+async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge(f"the body has {declared} bytes; the limit is {limit}")

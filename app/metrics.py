@@ -11,18 +11,18 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        counter = {"registry": self.registry}
-        self.requests = Counter("inspect_requests", "HTTP answers.", ["route", "status"], **counter)
-        self.verdicts = Counter("inspect_verdicts", "Verdicts given.", ["product", "verdict"], **counter)
-        self.errors = Counter("inspect_errors", "Problems answered, by stable code.", ["code"], **counter)
+        here = self.registry
+        self.requests = Counter("inspect_requests", "HTTP answers.", ["route", "status"], registry=here)
+        self.verdicts = Counter("inspect_verdicts", "Verdicts given.", ["product", "verdict"], registry=here)
+        self.errors = Counter("inspect_errors", "Problems answered, by stable code.", ["code"], registry=here)
         self.stages = Histogram(
-            "inspect_stage_seconds", "Seconds per stage.", ["product", "stage"], buckets=SECONDS, **counter
+            "inspect_stage_seconds", "Seconds per stage.", ["product", "stage"], buckets=SECONDS, registry=here
         )
         self.ratio = Histogram(
-            "inspect_score_ratio", "Score over the ng threshold.", ["product"], buckets=RATIOS, **counter
+            "inspect_score_ratio", "Score over the ng threshold.", ["product"], buckets=RATIOS, registry=here
         )
-        self.queue = Gauge("inspect_queue_length", "Pictures that wait.", **counter)
-        self.workers = Gauge("inspect_workers_up", "Workers that are alive.", **counter)
-        self.restarts = Counter("inspect_worker_restarts", "Workers started again.", **counter)
+        self.queue = Gauge("inspect_queue_length", "Pictures that wait.", registry=here)
+        self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
+        self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)
         self.restarts_seen = 0  # of the pool, when they were last counted
-        self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], **counter)
+        self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], registry=here)

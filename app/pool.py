@@ -2,7 +2,7 @@
 
 In: decoded pictures with the model that shall score them. Out: `Scored`. Refuses: what app/pool_errors.py draws.
 One thread per device owns its process: it takes the next batch, sends it, waits. A worker that dies is started again,
-and what it held goes back to the front of the queue; inspection is a pure function, so running it twice changes nothing.
+and what it held goes back to the front of the queue: inspection is a pure function, so it may run twice.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Verdicts on disk: append-only, committed before the answer is sent.
 
-In: the answer as JSON, and the heatmap's PNG bytes if there are any. Out: the same by id. Refuses: app/ledger/errors.py.
+In: the answer as JSON, and the heatmap's PNG bytes if there are any. Out: the same by id.
 One thread owns the connection; WAL with synchronous=FULL, so a committed verdict survives a power cut.
 """
 

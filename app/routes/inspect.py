@@ -11,7 +11,7 @@ from app.schemas import Answer
 
 router = APIRouter(tags=["inspection"])
 TEXT = {"type": "string"}
-QUERY = {
+QUERY: dict[str, Any] = {
     "product": TEXT,
     "part_id": TEXT,
     "station": TEXT,
@@ -20,12 +20,12 @@ QUERY = {
     "inline": {"type": "boolean", "default": True},
 }
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-FORM = {
+FORM: dict[str, Any] = {
     "type": "object",
     "required": ["image"],
     "properties": {"image": {"type": "string", "format": "binary"}, **QUERY},
 }
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in QUERY.items()],
     "requestBody": {
         "required": True,
