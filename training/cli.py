@@ -32,6 +32,19 @@ Runs = Annotated[Path, typer.Option(help="Folder of the runs; each product has o
 
 
 @cli.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="Empty or new folder for the drawn product.")],
+    train: Annotated[int, typer.Option(help="Good pictures to train on.")] = 300,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.")] = 0,
+) -> None:
+    """Draw a small product with several kinds of defect and their masks."""
+    from training.sample import SampleConfig, draw_product  # noqa: PLC0415 -- numpy takes a while, and --help must not
+
+    draw_product(out, SampleConfig(train=train, seed=seed))
+    typer.echo(f"drew {out}; train it: python -m training fit --product drawn --data {out} --config demo")
+
+
+@cli.command()
 def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command line
     product: Product,
     data: Annotated[Path, typer.Option(help="MVTec AD layout (train/good, test/…), or a folder of good pictures.")],
