@@ -1,7 +1,7 @@
 """`make demo`: draw a product, train it, serve it, post good and defective parts, show what came back.
 
-In: --once to stop after the table. Out: exit code 0 when at least 9 of 10 defective parts scored above the threshold and at
-most 1 good part of 20 was rejected, else 1. Everything goes through the front doors: the command lines and HTTP.
+In: --once to stop after the table. Out: exit code 0 when at least 9 of 10 defective parts scored above the threshold
+and at most 1 good part of 20 was rejected, else 1. Everything goes through the front doors: the command lines and HTTP.
 """
 
 import http.client

@@ -1,8 +1,8 @@
 """Draws a small product, good and defective, so that a fresh machine has something to learn.
 
 In: an empty or missing folder. Out: the MVTec AD layout with masks; the same seed gives the same bytes.
-Refuses: a folder that holds something (`FolderNotEmpty`). The part is a brushed plate with four holes and an engraved ring;
-it lies a pixel more to the left or right, the lamp varies, the sensor is noisy.
+Refuses: a folder that holds something (`FolderNotEmpty`). The part is a brushed plate with four holes and an engraved
+ring; it lies a pixel more to the left or right, the lamp varies, the sensor is noisy.
 """
 
 from collections.abc import Callable

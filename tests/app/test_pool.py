@@ -1,0 +1,115 @@
+"""The pool with real processes and a detector without torch."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.pool import Pool, PoolLimits
+from app.pool_errors import Draining, InspectionFailed, ModelUnavailable, QueueFull, WorkerLost
+from app.work import ModelRef
+from tests.app.fake_detector import load_fake
+
+MODEL = ModelRef("part", 1, Path("part/1"), "a" * 64)
+CRASH = ModelRef("crash", 1, Path("crash"), "b" * 64)
+REFUSED = ModelRef("refused", 1, Path("refuse"), "c" * 64)
+
+
+def grey(level: int) -> npt.NDArray[np.uint8]:
+    return np.full((8, 8, 3), level, np.uint8)
+
+
+@asynccontextmanager
+async def running(queue: int = 300) -> AsyncIterator[Pool]:
+    pool = Pool(["cpu"], load_fake, PoolLimits(queue=queue))
+    pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.drain(10)
+
+
+def test_every_caller_gets_its_own_answer_out_of_shared_batches() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            scored = await asyncio.gather(*(pool.submit(MODEL, grey(level)) for level in range(200)))
+            assert [result.score for result in scored] == list(range(200))
+            assert max(result.batch_size for result in scored) > 1
+
+    asyncio.run(scenario())
+
+
+def test_killing_the_worker_during_200_pictures_loses_no_answer() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            await pool.prepare(MODEL)
+            pending = [asyncio.create_task(pool.submit(MODEL, grey(level))) for level in range(200)]
+            await pending[20]
+            os.kill(pool.pids[0], signal.SIGKILL)
+            scored = await asyncio.gather(*pending)
+            assert [result.score for result in scored] == list(range(200))
+            assert pool.restarts >= 1
+
+    asyncio.run(scenario())
+
+
+def test_a_picture_that_cannot_be_scored_fails_alone() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            levels = (10, 255, 20)
+            outcomes = await asyncio.gather(
+                *(pool.submit(MODEL, grey(level)) for level in levels), return_exceptions=True
+            )
+            assert isinstance(outcomes[1], InspectionFailed)
+            assert [getattr(outcomes[place], "score", None) for place in (0, 2)] == [10, 20]
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_kills_its_worker_is_given_up_and_others_are_served() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            with pytest.raises(WorkerLost):
+                await pool.submit(CRASH, grey(1))
+            assert (await pool.submit(MODEL, grey(9))).score == 9
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_does_not_load_says_why() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            with pytest.raises(ModelUnavailable, match="nothing loads on cpu"):
+                await pool.prepare(REFUSED)
+
+    asyncio.run(scenario())
+
+
+def test_a_full_queue_refuses() -> None:
+    async def scenario() -> None:
+        async with running(queue=2) as pool:
+            outcomes = await asyncio.gather(*(pool.submit(MODEL, grey(1)) for _ in range(30)), return_exceptions=True)
+            assert any(isinstance(outcome, QueueFull) for outcome in outcomes)
+
+    asyncio.run(scenario())
+
+
+def test_draining_answers_what_is_held_and_then_refuses() -> None:
+    async def scenario() -> None:
+        pool = Pool(["cpu"], load_fake, PoolLimits())
+        pool.start()
+        held = [asyncio.create_task(pool.submit(MODEL, grey(level))) for level in range(5)]
+        await asyncio.sleep(0)
+        await pool.drain(20)
+        assert [(await task).score for task in held] == [0, 1, 2, 3, 4]
+        with pytest.raises(Draining):
+            await pool.submit(MODEL, grey(1))
+        assert pool.workers_up == 0
+
+    asyncio.run(scenario())
