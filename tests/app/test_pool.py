@@ -105,7 +105,7 @@ def test_draining_answers_what_is_held_and_then_refuses() -> None:
         pool = Pool(["cpu"], load_fake, PoolLimits())
         pool.start()
         held = [asyncio.create_task(pool.submit(MODEL, grey(level))) for level in range(5)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # until each has entered the queue
         await pool.drain(20)
         assert [(await task).score for task in held] == [0, 1, 2, 3, 4]
         with pytest.raises(Draining):
