@@ -62,7 +62,8 @@ def _measure(client: httpx.Client, detector: torch.nn.Module, product: str, data
             served.append((time.perf_counter() - middle) * 1000)
     a, b = statistics.median(direct), statistics.median(served)
     print(
-        f"{product} {spec.width}x{spec.height}: decode + forward p50 {a:.1f} ms, /inspect p50 {b:.1f} ms, {b / a - 1:+.0%}"
+        f"{product} {spec.width}x{spec.height}: decode + forward p50 {a:.1f} ms, "
+        f"/inspect p50 {b:.1f} ms, {b / a - 1:+.0%}"
     )
 
 
