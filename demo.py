@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -28,14 +29,22 @@ console = Console()
 
 def main() -> int:
     """Run the whole path."""
+    _check_port()
     shutil.rmtree(WORK, ignore_errors=True)
     _training("sample", "--out", str(WORK / "data"))
     _training(
         *("fit", "--product", PRODUCT, "--data", str(WORK / "data"), "--config", "demo"),
         *("--store", str(WORK / "models"), "--runs", str(WORK / "runs")),
     )
-    environment = {**os.environ, "INSPECT_MODEL_STORE": str(WORK / "models"), "INSPECT_DATA": str(WORK / "ledger")}
+    environment = {
+        **os.environ,
+        "INSPECT_PORT": str(PORT),
+        "INSPECT_HOST": HOST,
+        "INSPECT_MODEL_STORE": str(WORK / "models"),
+        "INSPECT_DATA": str(WORK / "ledger"),
+    }
     service = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=environment)
+    passed = None
     try:
         _wait_until_ready(service)
         passed = _post_parts()
@@ -45,11 +54,19 @@ def main() -> int:
             console.print("serving; stop with Ctrl-C")
             service.wait()
     except KeyboardInterrupt:
-        passed = True
+        if passed is None:
+            return 130
     finally:
         service.terminate()
         service.wait(60)
     return 0 if passed else 1
+
+
+def _check_port() -> None:
+    """Another service on this port would answer in place of ours."""
+    with socket.socket() as probe:
+        if probe.connect_ex((HOST, PORT)) == 0:
+            sys.exit(f"port {PORT} is taken; choose another: INSPECT_PORT=8081 make demo")
 
 
 def _training(*arguments: str) -> None:
@@ -67,7 +84,7 @@ def _wait_until_ready(service: "subprocess.Popen[bytes]") -> None:
         except OSError:
             pass
         time.sleep(0.3)
-    sys.exit(f"the service did not become ready on port {PORT}; is the port taken? INSPECT_PORT chooses another")
+    sys.exit(f"the service did not become ready within {START_S} s; its log is above")
 
 
 def _post_parts() -> bool:

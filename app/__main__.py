@@ -1,7 +1,9 @@
 """`python -m app`: serve the model store until SIGTERM or Ctrl-C."""
 
 import logging
+import signal
 import sys
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -32,6 +34,7 @@ def main() -> None:
         for error in exc.errors():
             print(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = create_app(settings)
     config = uvicorn.Config(
@@ -42,7 +45,8 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=int(settings.drain_s) + 1,
     )
-    Server(config, app).run()
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything is answered
+        Server(config, app).run()
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ async def read_part(request: Request, limit: int) -> tuple[bytes, Part]:
     """The picture's bytes, `limit` at most, and the part that it shows."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     query = dict(request.query_params)
+    if len(request.query_params.multi_items()) != len(query):
+        raise InvalidRequest("a query parameter is given twice")
     if kind in SUPPORTED_MEDIA_TYPES or kind == "application/octet-stream":
         fields = _fields(query)  # before the body: a wrong name costs no upload
         return b"".join([chunk async for chunk in _limited(request, limit)]), fields
@@ -60,6 +62,8 @@ async def _read_form(request: Request, limit: int, query: Mapping[str, str]) -> 
     await form.close()
     if len(data) > limit:
         raise BodyTooLarge(f"the picture has {len(data)} bytes; the limit is {limit}")
+    if len(form.multi_items()) != len(form.keys()):
+        raise InvalidRequest("a form field is given twice")
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     if twice := sorted(texts.keys() & query.keys()):
         raise InvalidRequest(f"{twice[0]} is given in the query and in the form")

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from app.pool import Pool
-from app.pool_errors import ModelUnavailable
+from app.pool_errors import ModelUnavailable, PoolError
 from app.work import ModelRef
 from model_store.errors import ArtifactError
 from model_store.manifest import Manifest, read_manifest
@@ -18,6 +18,7 @@ from model_store.registry import Registry
 
 log = logging.getLogger(__name__)
 RECHECK_S = 1.0  # how often the active version is read from disk again, at most
+RETRY_S = 30.0  # before a version that did not load is tried again
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,15 @@ class Served:
     manifest: Manifest
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a version does not serve, and when it was last tried."""
+
+    reason: str
+    version: int | None
+    at: float
+
+
 class Catalog:
     """What is served now."""
 
@@ -36,9 +46,9 @@ class Catalog:
         self._pool = pool
         self._served: dict[str, Served] = {}
         self._checked: dict[str, float] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self.failures: dict[str, str] = {}
-        """Product → why its active version does not serve."""
+        self._failures: dict[str, Failure] = {}
+        self._first = asyncio.Lock()
+        self._refreshing: dict[str, asyncio.Task[None]] = {}
 
     @property
     def is_ready(self) -> bool:
@@ -53,38 +63,54 @@ class Catalog:
         """What serves `product`, without asking the disk."""
         return self._served.get(product)
 
+    def failure(self, product: str) -> str | None:
+        """Why the active version of `product` does not serve."""
+        failure = self._failures.get(product)
+        return None if failure is None else failure.reason
+
     async def prepare_all(self) -> None:
         """Load every product; one that fails is remembered and the others serve."""
         for product in self.products():
             try:
                 await self.resolve(product)
-            except (ArtifactError, ModelUnavailable) as error:
+            except (ArtifactError, PoolError) as error:
                 log.error("%s does not serve: %s", product, error)
 
     async def resolve(self, product: str) -> Served:
-        """What serves `product`, after a look at the disk at most once a second."""
+        """What serves `product`. Asks the disk at most once a second, and never makes a served product wait for it."""
         served = self._served.get(product)
-        if served is not None and time.monotonic() - self._checked[product] < RECHECK_S:
-            return served
-        async with self._locks.setdefault(product, asyncio.Lock()):
-            return await self._refresh(product)
+        if served is None:
+            async with self._first:
+                if product not in self._served:
+                    await self._load_active(product)
+            return self._served[product]
+        if time.monotonic() - self._checked[product] >= RECHECK_S and product not in self._refreshing:
+            self._refreshing[product] = asyncio.create_task(self._refresh(product))
+        return served
 
-    async def _refresh(self, product: str) -> Served:
-        before = self._served.get(product)
+    async def _refresh(self, product: str) -> None:
         try:
-            found = self._registry.resolve(product)
-            if before is None or before.ref.version != found.version:
-                manifest, digest = read_manifest(found.path)
+            await self._load_active(product)
+        except (ArtifactError, PoolError) as error:
+            log.warning("%s goes on with its version before: %s", product, error)
+        finally:
+            self._checked[product] = time.monotonic()
+            del self._refreshing[product]
+
+    async def _load_active(self, product: str) -> None:
+        """Make the active version the one that serves; a version that has just failed is not tried at every picture."""
+        found = await asyncio.to_thread(self._registry.resolve, product)
+        before, failure = self._served.get(product), self._failures.get(product)
+        if before is None or before.ref.version != found.version:
+            if failure and failure.version == found.version and time.monotonic() - failure.at < RETRY_S:
+                raise ModelUnavailable(failure.reason)
+            try:
+                manifest, digest = await asyncio.to_thread(read_manifest, found.path)
                 ref = ModelRef(product, found.version, found.path.absolute(), digest)
                 await self._pool.prepare(ref)
-                self._served[product] = Served(ref, manifest)
-            self.failures.pop(product, None)
-        except (ArtifactError, ModelUnavailable) as error:
-            if before is None:
-                self._locks.pop(product, None)  # names that are no product must not pile up
-                if product in self.products():
-                    self.failures[product] = str(error)
+            except (ArtifactError, PoolError) as error:
+                self._failures[product] = Failure(str(error), found.version, time.monotonic())
                 raise
-            self.failures[product] = str(error)
+            self._served[product] = Served(ref, manifest)
+        self._failures.pop(product, None)
         self._checked[product] = time.monotonic()
-        return self._served[product]

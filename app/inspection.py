@@ -85,7 +85,8 @@ class Inspection:
         for stage, milliseconds in clock.laps.items():
             self._metrics.stages.labels(product, stage).observe(milliseconds / 1000)
         self._metrics.verdicts.labels(product, answer["verdict"]).inc()
-        self._metrics.ratio.labels(product).observe(answer["score"] / answer["thresholds"]["ng_above"])
+        if answer["thresholds"]["ng_above"] > 0:  # a standardised score has no fixed zero
+            self._metrics.ratio.labels(product).observe(answer["score"] / answer["thresholds"]["ng_above"])
 
 
 class _Stages:

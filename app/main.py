@@ -63,9 +63,13 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
 def _count_requests(app: FastAPI, metrics: Metrics) -> None:
     @app.middleware("http")
     async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        metrics.requests.labels(route, str(response.status_code)).inc()
+        status = 500  # what an error that no table knows is answered with
+        try:
+            response = await call_next(request)
+            status = response.status_code
+        finally:
+            route = getattr(request.scope.get("route"), "path", "unknown")
+            metrics.requests.labels(route, str(status)).inc()
         return response
 
 

@@ -30,12 +30,13 @@ from app.pool_errors import (
     WorkerLost,
 )
 from app.work import ModelRef, Scored
-from app.worker import Answer, Loader, work
+from app.worker import Answer, Loader, Pictures, Result, work
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3  # workers that may die over one picture
 LONGEST_PAUSE = 5.0  # seconds between two starts of a worker that keeps dying
+IDLE_CHECK = 0.5  # seconds between two looks at an idle worker
 GRACE = 5.0  # seconds that a worker gets to end by itself
 
 
@@ -97,6 +98,11 @@ class Pool:
         return len(self._waiting)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether some worker that is alive has loaded a model and scored its golden pictures."""
+        return any(lane.is_up and lane.has_loaded for lane in self._lanes)
+
+    @property
     def workers_up(self) -> int:
         """Workers whose process is alive."""
         return sum(lane.is_up for lane in self._lanes)
@@ -139,22 +145,19 @@ class Pool:
         return await job.future
 
     def take(self) -> list[_Job] | None:
-        """The next batch, as soon as there is one; None when the pool is stopping and nothing waits."""
+        """The next batch; an empty one when none came for a while, None when the pool stops and nothing waits."""
         with self._changed:
-            while True:
-                live = [job for job in self._waiting if not job.future.done()]
-                places = set(next_batch([job.model for job in live], self._limits.batch))
-                if places:
-                    self._waiting = deque(job for place, job in enumerate(live) if place not in places)
-                    return [live[place] for place in sorted(places)]
-                self._waiting.clear()
-                if self._stopping:
-                    return None
-                self._changed.wait()
+            if not self._waiting and not self._stopping:
+                self._changed.wait(IDLE_CHECK)
+            live = [job for job in self._waiting if not job.future.done()]
+            places = set(next_batch([job.model for job in live], self._limits.batch))
+            self._waiting = deque(job for place, job in enumerate(live) if place not in places)
+            if not places and self._stopping:
+                return None
+            return [live[place] for place in sorted(places)]
 
     def give_back(self, jobs: Sequence[_Job]) -> None:
         """What a dead worker held goes to the front, or is given up after MAX_ATTEMPTS."""
-        self.restarts += 1
         for job in jobs:
             job.attempts += 1
         lost = [job for job in jobs if job.attempts >= MAX_ATTEMPTS]
@@ -183,6 +186,7 @@ class _Lane:
         self.device = device
         self.process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._loaded: dict[str, ModelRef] = {}
         self._pool = pool
         self.thread = threading.Thread(target=self._run, name=f"lane-{device}", daemon=True)
 
@@ -190,6 +194,11 @@ class _Lane:
     def is_up(self) -> bool:
         """Whether the process is alive."""
         return self.process is not None and self.process.is_alive()
+
+    @property
+    def has_loaded(self) -> bool:
+        """Whether this process, not the one before it, has loaded a model."""
+        return bool(self._loaded)
 
     def kill(self) -> None:
         """End the process, whatever it does."""
@@ -203,36 +212,54 @@ class _Lane:
         pause = 0.0
         while (jobs := self._pool.take()) is not None:
             try:
-                self._serve(jobs)
+                self._keep_alive()
+                if jobs:
+                    self._serve(jobs)
                 pause = 0.0
-            except (EOFError, OSError):
-                self._replace(pause)
-                pause = min(LONGEST_PAUSE, max(0.1, 2 * pause))
+            except (EOFError, OSError) as error:
+                log.warning("worker on %s is lost: %r", self.device, error)
+                if self.process is not None:
+                    self.process.join(GRACE)
                 self._pool.give_back(jobs)
+                time.sleep(pause)
+                pause = min(LONGEST_PAUSE, max(0.1, 2 * pause))
 
-    def _replace(self, pause: float) -> None:
-        code = None
+    def _keep_alive(self) -> None:
+        """Start the process, or another one with the same models where it has died, also while nothing waited."""
+        if self.is_up:
+            return
+        lost, self._loaded = self._loaded, {}
         if self.process is not None:
-            self.process.join(GRACE)
-            code = self.process.exitcode
-        log.error("worker on %s died (exit %s); starting another", self.device, code)
-        time.sleep(pause)
+            log.error("worker on %s died (exit %s); starting another", self.device, self.process.exitcode)
+            self._pool.restarts += 1
         self.process, self._pipe = self._pool.spawn(self.device)
+        for model in lost.values():
+            self._exchange(model, [])
+
+    def _exchange(self, model: ModelRef, pictures: Pictures) -> Answer:
+        if self._pipe is None:
+            raise EOFError("no worker")
+        self._pipe.send((model, pictures))
+        answer: Answer = self._pipe.recv()
+        if answer.refused is None and answer.fault is None:
+            self._loaded[model.digest] = model
+            self._pool.golden_delta[model.product] = answer.golden_delta
+        return answer
 
     def _serve(self, jobs: list[_Job]) -> None:
-        if self._pipe is None:
-            self.process, self._pipe = self._pool.spawn(self.device)
+        """All pictures at once; when that raises, one by one, so that a picture can only hurt itself."""
         started = time.perf_counter()
-        self._pipe.send((jobs[0].model, [job.pixels for job in jobs if job.pixels is not None]))
-        answer: Answer = self._pipe.recv()
+        pictures = [job.pixels for job in jobs if job.pixels is not None]
+        answer = self._exchange(jobs[0].model, pictures)
+        if answer.fault is not None and len(jobs) > 1:
+            for job in jobs:
+                self._serve([job])
+            return
         device_ms = (time.perf_counter() - started) * 1000
-        if answer.unavailable is None:
-            self._pool.golden_delta[jobs[0].model.product] = answer.golden_delta
         results = iter(answer.results)
         for job in jobs:
-            queue_ms = (started - job.queued_at) * 1000
-            result = None if job.pixels is None or answer.unavailable else next(results)
-            job.finish(_outcome(answer, result, _Timing(queue_ms, device_ms, len(jobs))))
+            result = next(results, None) if job.pixels is not None else None
+            job.finish(_outcome(job, answer, result, _Timing((started - job.queued_at) * 1000, device_ms, len(jobs))))
 
 
 @dataclass(frozen=True)
@@ -242,12 +269,10 @@ class _Timing:
     batch_size: int
 
 
-def _outcome(
-    answer: Answer, result: tuple[float, npt.NDArray[np.float32]] | str | None, timing: _Timing
-) -> Scored | PoolError:
-    if answer.unavailable is not None:
-        return ModelUnavailable(answer.unavailable)
-    if isinstance(result, str):
-        return InspectionFailed(result)
+def _outcome(job: _Job, answer: Answer, result: Result | None, timing: _Timing) -> Scored | PoolError:
+    if answer.refused is not None:
+        return ModelUnavailable(answer.refused)
+    if answer.fault is not None:
+        return ModelUnavailable(answer.fault) if job.pixels is None else InspectionFailed(answer.fault)
     score, heatmap = result if result is not None else (0.0, np.empty((0, 0), np.float32))
     return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size)

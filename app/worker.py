@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -47,11 +47,13 @@ class Refused(Exception):
 class Answer:
     """What comes back for one batch."""
 
-    results: tuple[Result | str, ...] = ()
-    """Per picture: its result, or why there is none."""
+    results: tuple[Result, ...] = ()
+    """Per picture."""
     golden_delta: float = 0.0
-    unavailable: str | None = None
-    """Why the model could not be loaded."""
+    refused: str | None = None
+    """Why the loader refused the version."""
+    fault: str | None = None
+    """What loading or scoring raised beyond that; of several pictures, any may be the cause."""
 
 
 def work(pipe: Connection, device: str, loader: Loader, resident: int) -> None:
@@ -65,12 +67,13 @@ def work(pipe: Connection, device: str, loader: Loader, resident: int) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer = _answer(_resident(models, ref, device, loader, resident), pictures)
+            runner = _resident(models, ref, device, loader, resident)
+            answer = Answer(tuple(runner(pictures)) if pictures else (), runner.golden_delta)
         except Refused as refusal:
-            answer = Answer(unavailable=str(refusal))
+            answer = Answer(refused=str(refusal))
         except Exception as error:
-            log.exception("%s@%s cannot be loaded", ref.product, ref.version)
-            answer = Answer(unavailable=f"{type(error).__name__}: {error}")
+            log.exception("%s@%s: %d pictures", ref.product, ref.version, len(pictures))
+            answer = Answer(fault=f"{type(error).__name__}: {error}")
         pipe.send(answer)
 
 
@@ -114,15 +117,3 @@ def _resident(models: "OrderedDict[str, Runner]", ref: ModelRef, device: str, lo
         models[ref.digest] = loader(ref.path, device)
     models.move_to_end(ref.digest)
     return models[ref.digest]
-
-
-def _answer(runner: Runner, pictures: Pictures) -> Answer:
-    """All at once; when that raises, one by one, so that a picture can only hurt itself."""
-    try:
-        results: Any = runner(pictures) if pictures else []
-    except (RuntimeError, ValueError, ArithmeticError, TypeError) as error:
-        if len(pictures) == 1:
-            log.exception("scoring failed")
-            return Answer((f"{type(error).__name__}: {error}",), runner.golden_delta)
-        results = [_answer(runner, [picture]).results[0] for picture in pictures]
-    return Answer(tuple(results), runner.golden_delta)

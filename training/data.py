@@ -74,7 +74,8 @@ def read_dataset(root: Path, *, hold_out: float, calibrate: float) -> Dataset:
     """Find the pictures under `root` and split the good training ones by content; nothing is decoded."""
     folder = root / "train" / GOOD
     good = _samples(folder if folder.is_dir() else root, GOOD)
-    kinds = sorted(path.name for path in (root / "test").iterdir() if path.is_dir()) if folder.is_dir() else []
+    has_test = folder.is_dir() and (root / "test").is_dir()
+    kinds = sorted(path.name for path in (root / "test").iterdir() if path.is_dir()) if has_test else []
     test = [sample for kind in kinds for sample in _samples(root / "test" / kind, kind, root / "ground_truth" / kind)]
     train, held_out, calibration = split_by_content(good, hold_out=hold_out, calibrate=calibrate)
     return Dataset(root, train, held_out, calibration, tuple(test))

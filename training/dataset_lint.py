@@ -39,8 +39,8 @@ class _Look:
 
 def check_dataset(dataset: Dataset, config: TrainConfig) -> tuple[str, ...]:
     """Warnings, one line each; `DatasetError` with all errors when there is one."""
-    samples = [sample for part in dataset.roles.values() for sample in part]
-    good = [sample for sample in samples if sample not in dataset.test]
+    good = [*dataset.train, *dataset.hold_out, *dataset.calibrate]
+    samples = [*good, *dataset.test]
     if not good:
         raise DatasetError(f"no good pictures in {dataset.root / 'train' / 'good'}, and none in {dataset.root} itself")
     with ThreadPoolExecutor(READERS) as pool:
@@ -49,7 +49,7 @@ def check_dataset(dataset: Dataset, config: TrainConfig) -> tuple[str, ...]:
     errors += [*_too_few(dataset, config), *_on_both_sides(good, dataset.test), *_wrong_masks(looks)]
     if errors:
         raise DatasetError(f"{len(errors)} errors in {dataset.root}:\n" + "\n".join(f"  {error}" for error in errors))
-    return tuple(_warnings([look for look in looks if look.sample in set(good)], looks))
+    return tuple(_warnings(looks[: len(good)], looks))
 
 
 def _look(sample: Sample, spec: InputSpec) -> _Look:

@@ -22,7 +22,7 @@ from training.config import TrainConfig
 from training.fit import masks_of
 
 SCALE_PICTURES = 32  # the mosaic scale is estimated from the mean over this many
-LARGEST_START = 2  # mosaic scale of the spec that only serves to make masks; any would do
+ANY_SCALE = 2  # of the detector that only makes masks, which no mosaic touches
 
 Weights = Mapping[str, Tensor]
 
@@ -37,7 +37,7 @@ def choose_spec(
     if kind in ("attention", "activation") and used is None:
         raise SpecError(f"saliency {kind!r} needs a backbone: python -m model_store import-backbone")
     weights = None if used is None else backbones.load(used.digest)
-    spec = _spec(config, used, kind, LARGEST_START)
+    spec = _spec(config, used, kind, ANY_SCALE)
     if config.mosaic_scale != "auto":
         return _spec(config, used, kind, config.mosaic_scale), weights
     sample = pictures[:SCALE_PICTURES]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from scipy.optimize import brentq
-from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
 
 MAX_FALSE_POSITIVE_RATE = 0.3  # AUPRO's usual limit (Bergmann et al. 2020)
 AUPRO_STEPS = 300
@@ -21,10 +21,8 @@ Mask = npt.NDArray[np.bool_]
 
 
 def auroc(scores: Scores, positive: Mask) -> float:
-    """Area under the ROC curve by ranks, ties counted half; both classes must be there."""
-    wins = rankdata(scores)[positive].sum()
-    count, others = int(positive.sum()), int((~positive).sum())
-    return float((wins - count * (count + 1) / 2) / (count * others))
+    """Area under the ROC curve, ties counted half; both classes must be there."""
+    return float(roc_auc_score(positive, scores))
 
 
 def auroc_interval(area: float, positives: int, negatives: int) -> tuple[float, float]:
@@ -35,8 +33,9 @@ def auroc_interval(area: float, positives: int, negatives: int) -> tuple[float, 
         spread = 1 + half * ((1 - theta) / (2 - theta) + theta / (1 + theta))
         return abs(theta - area) - Z95 * math.sqrt(theta * (1 - theta) * spread / (positives * negatives))
 
-    low = brentq(excess, 1e-9, area) if area > 0 and excess(1e-9) > 0 else 0.0
-    high = brentq(excess, area, 1 - 1e-9) if area < 1 and excess(1 - 1e-9) > 0 else 1.0
+    inside = min(max(area, 1e-9), 1 - 1e-9)  # at 0 and 1 the spread is 0, which is a root of its own
+    low = brentq(excess, 1e-9, inside) if area > 0 and excess(1e-9) > 0 else 0.0
+    high = brentq(excess, inside, 1 - 1e-9) if area < 1 and excess(1 - 1e-9) > 0 else 1.0
     return float(low), float(high)
 
 

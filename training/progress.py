@@ -34,7 +34,7 @@ class Bars:
         """Start the next bar."""
         self._task = self._progress.add_task(name, total=total, text="")
 
-    def step(self, text: str) -> None:
-        """Move it by one."""
+    def step(self, done: int, text: str) -> None:
+        """Move it to `done`."""
         if self._task is not None:
-            self._progress.update(self._task, advance=1, text=text)
+            self._progress.update(self._task, completed=done, text=text)

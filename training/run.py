@@ -40,8 +40,8 @@ class Listener(Protocol):
     def stage(self, name: str, total: int) -> None:
         """A stage of `total` steps begins."""
 
-    def step(self, text: str) -> None:
-        """One step is done."""
+    def step(self, done: int, text: str) -> None:
+        """`done` of the stage's steps are done; more than one at once where a run goes on."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def fit(run: Run, listener: Listener) -> Detector:
     listener.stage("reading pictures", 1)
     pictures = load_pictures(dataset.train, config.input)
     held_out = load_pictures(dataset.hold_out, config.input)
-    listener.step(f"{len(pictures)} to fit, {len(held_out)} held out")
+    listener.step(1, f"{len(pictures)} to fit, {len(held_out)} held out")
     spec, backbone = choose_spec(config, _backbones(config), pictures)
     torch.manual_seed(config.seed)
     detector = build_detector(spec, backbone).to(pick_device(config.device))
@@ -161,7 +161,7 @@ def _fit_reconstruction(
         config,
         seed=run.config.seed,
         checkpoint=run.folder.root,
-        on_epoch=lambda record: listener.step(f"epoch {record.epoch + 1}/{config.epochs}  loss {record.loss:.4f}"),
+        on_epoch=lambda record: listener.step(record.epoch + 1, f"loss {record.loss:.4f}"),
     )
 
 
@@ -174,9 +174,7 @@ def _fit_fader(run: Run, detector: Detector, pictures: Pictures, listener: Liste
         config,
         seed=run.config.seed,
         checkpoint=run.folder.root,
-        on_epoch=lambda record: listener.step(
-            f"epoch {record.epoch + 1}/{config.epochs}  rank correlation {record.rank_correlation:.3f}"
-        ),
+        on_epoch=lambda record: listener.step(record.epoch + 1, f"rank correlation {record.rank_correlation:.3f}"),
     )
 
 

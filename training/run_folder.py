@@ -32,7 +32,7 @@ class RunFolder:
     def begin(self, config: TrainConfig, data_digest: str, *, fresh: bool) -> None:
         """Make the folder this configuration's; an interrupted fit of the same one is kept and goes on."""
         identity = {"config": config.weights_depend_on(), "data_digest": data_digest}
-        if fresh and self.root.exists():
+        if fresh and (self.root / IDENTITY).exists():  # nothing else is ours to delete
             shutil.rmtree(self.root)
         if (self.root / IDENTITY).exists():
             before = self.read(IDENTITY, stage="fit")

@@ -21,7 +21,7 @@ async def readyz(request: Request) -> Health:
     state = request.app.state
     if state.stopping.is_set():
         raise NotReady("the service is stopping")
-    if not (state.pool.workers_up and state.catalog.is_ready):
+    if not (state.pool.is_ready and state.catalog.is_ready):
         raise NotReady("no worker has loaded a product and scored its golden pictures yet")
     return Health(status="ready")
 

@@ -28,7 +28,7 @@ async def product(request: Request, product: str) -> Product:
 
 def _describe(catalog: Catalog, name: str) -> Product:
     served = catalog.served(name)
-    reason = catalog.failures.get(name)
+    reason = catalog.failure(name)
     if served is None:
         reason = reason or "no worker has loaded it yet"
         nothing = dict.fromkeys(("version", "digest", "ng_above", "review_above", "promise"))

@@ -113,3 +113,32 @@ def test_draining_answers_what_is_held_and_then_refuses() -> None:
         assert pool.workers_up == 0
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_dies_while_idle_comes_back_with_its_models() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            await pool.prepare(MODEL)
+            before = pool.pids[0]
+            os.kill(before, signal.SIGKILL)
+            for _ in range(600):
+                if pool.is_ready and pool.pids[0] != before:
+                    break
+                await asyncio.sleep(0.05)
+            assert pool.is_ready
+            assert pool.pids[0] != before
+            assert pool.restarts == 1
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_a_caller_that_goes_away_does_not_stop_the_worker() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            await pool.prepare(MODEL)
+            gone = asyncio.create_task(pool.submit(MODEL, grey(3)))
+            await asyncio.sleep(0)
+            gone.cancel()
+            assert (await pool.submit(MODEL, grey(4))).score == 4
+
+    asyncio.run(scenario())

@@ -1,16 +1,28 @@
 """From drawn pictures through the command line to a verdict over HTTP, with the real detector in a real worker."""
 
+import base64
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
+import httpx
+import jsonschema
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import create_app
 from app.settings import Settings
 from tests.attacks.pictures import bomb_png
+from tests.deploy.test_monitoring import KNOWN
 from training.cli import main
 from training.sample import SampleConfig, draw_product
 
@@ -84,7 +96,100 @@ def test_bad_input_gets_its_code_and_the_service_stays_up(
     assert client.get("/readyz").status_code == 200
 
 
-def test_every_metric_of_the_dashboard_is_there(client: TestClient) -> None:
-    text = client.get("/metrics").text
-    assert "inspect_workers_up 1.0" in text
-    assert 'inspect_golden_delta{product="plate"}' in text
+def test_an_answer_is_what_openapi_says(work: Path, client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    _, answer = post(client, (work / "data/test/stain/000.png").read_bytes(), captured_at="2026-11-24T08:15:02+01:00")
+    jsonschema.validate(answer, {"$ref": "#/components/schemas/Answer", **schema})
+    assert answer["captured_at"] == "2026-11-24T07:15:02.000Z"
+    status, refusal = post(client, b"")
+    jsonschema.validate(refusal, {"$ref": "#/components/schemas/Problem", **schema})
+    assert str(status) in schema["paths"]["/inspect"]["post"]["responses"]
+
+
+def test_a_form_with_a_picture_too_large_is_refused(client: TestClient) -> None:
+    response = client.post("/inspect", data={"product": "plate"}, files={"image": b"x" * (2 << 20)})
+    assert (response.status_code, response.json()["code"]) == (413, "request.too_large")
+
+
+@pytest.mark.parametrize("style", ["png", "overlay", "raw", "none"])
+def test_every_heatmap_style_is_inline_what_it_is_by_reference(work: Path, client: TestClient, style: str) -> None:
+    _, answer = post(client, (work / "data/test/stain/000.png").read_bytes(), heatmap=style)
+    kept = client.get(f"/verdicts/{answer['id']}/heatmap")
+    if style == "none":
+        assert answer["heatmap"] is None
+        assert kept.status_code == 404
+    else:
+        heatmap: Any = answer["heatmap"]
+        assert base64.b64decode(heatmap["data"]) == kept.content
+        assert kept.headers["content-type"] == heatmap["media_type"]
+
+
+def test_a_new_version_takes_effect_without_a_restart(work: Path, client: TestClient) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--product=plate", f"--runs={work / 'runs'}"])
+    picture = (work / "data/test/good/000.png").read_bytes()
+    deadline, version = time.monotonic() + START_S, 1
+    while version != 2 and time.monotonic() < deadline:
+        _, answer = post(client, picture)
+        version = cast("dict[str, int]", answer["model"])["version"]
+        time.sleep(0.1)
+    assert version == 2
+    assert client.get("/products/plate").json()["version"] == 2
+
+
+def test_the_service_has_the_metrics_that_the_dashboard_knows(work: Path, client: TestClient) -> None:
+    post(client, (work / "data/test/good/000.png").read_bytes())
+    post(client, b"")
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    labels = {sample.name: set(sample.labels) for family in families for sample in family.samples}
+    assert {name: labels.get(name) for name in KNOWN} == KNOWN
+
+
+def test_a_stopping_service_answers_what_it_holds_and_ends_with_0(work: Path, tmp_path: Path) -> None:
+    port = free_port()
+    environment = {
+        **os.environ,
+        "INSPECT_PORT": str(port),
+        "INSPECT_MODEL_STORE": str(work / "store"),
+        "INSPECT_DATA": str(tmp_path),
+        "INSPECT_LOG_LEVEL": "warning",
+    }
+    service = subprocess.Popen([sys.executable, "-m", "app"], env=environment)
+    address = f"http://127.0.0.1:{port}"
+    picture = (work / "data/test/good/000.png").read_bytes()
+    headers = {"Content-Type": "image/png"}
+    try:
+        wait_until_ready(address)
+        maps = Path(f"/proc/{service.pid}/maps").read_text()
+        with ThreadPoolExecutor(8) as posts, httpx.Client(base_url=address, timeout=60) as client:
+            ask = [
+                posts.submit(client.post, "/inspect?product=plate", content=picture, headers=headers) for _ in range(8)
+            ]
+            ask[0].result()
+            service.send_signal(signal.SIGTERM)
+            answers = [future.result() for future in ask]
+        assert {answer.status_code for answer in answers} == {200}
+        assert "libtorch" not in maps
+        assert service.wait(30) == 0
+    finally:
+        service.kill()
+        service.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_ready(address: str) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{address}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail("the service did not become ready")
