@@ -4,10 +4,10 @@ In: a command line. Out: lines on stdout, exit code 0; or one line on stderr and
 """
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from model_store.errors import ArtifactError
@@ -22,6 +22,13 @@ cli = typer.Typer(
     "A version is written once by `python -m training export` and never edited. A product resolves to its active "
     "version; activating and rolling back replace one small file, so a running service never sees a half-made change.",
 )
+
+
+class PadType(StrEnum):
+    """How a network pads, where it is not timm's own way."""
+
+    SAME = "same"
+
 
 Store = Annotated[Path, typer.Option(help="Folder of the model store.")]
 Product = Annotated[str, typer.Argument(help="Name of the product, for example solar-mono.", show_default=False)]
@@ -95,9 +102,7 @@ def import_backbone(  # noqa: PLR0913, PLR0917 -- each parameter is an option of
     ] = None,
     mean: Annotated[tuple[float, float, float] | None, typer.Option(help="Of RGB in [0, 1]. Default: timm's.")] = None,
     std: Annotated[tuple[float, float, float] | None, typer.Option(help="Of RGB in [0, 1]. Default: timm's.")] = None,
-    pad_type: Annotated[
-        str, typer.Option(click_type=click.Choice(["", "same"]), help="`same` for weights that came from TensorFlow.")
-    ] = "",
+    pad_type: Annotated[PadType | None, typer.Option(help="For weights that came from TensorFlow.")] = None,
     store: Store = DEFAULT_STORE,
 ) -> None:
     """Put frozen pretrained weights into the store, once for all products.
@@ -107,10 +112,10 @@ def import_backbone(  # noqa: PLR0913, PLR0917 -- each parameter is an option of
     from model_store.backbones import BackboneStore  # noqa: PLC0415 -- torch takes seconds, and --help must not
 
     backbones = BackboneStore(Registry(store).backbones_root)
-    if hub is not None and (file, name, mean, std, pad_type) == (None, None, None, None, ""):
+    if hub is not None and (file, name, mean, std, pad_type) == (None, None, None, None, None):
         spec = backbones.import_hub(hub)
     elif hub is None and file is not None and name is not None:
-        spec = backbones.import_file(file, name=name, mean=mean, std=std, pad_type=pad_type)
+        spec = backbones.import_file(file, name=name, mean=mean, std=std, pad_type=pad_type or "")
     else:
         raise typer.BadParameter("give --file and --name, or --hub alone")
     typer.echo(f"{spec.digest} {spec.name}")

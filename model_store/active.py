@@ -53,7 +53,9 @@ class Activation(BaseModel):
 
     def roll_back(self, existing: frozenset[int], now: datetime) -> "Activation | None":
         """The latest still existing version before this one; None when there is none."""
-        left = [version for version in self.previous if version in existing and version != self.active]
+        left = list(self.previous)
+        while left and (left[-1] not in existing or left[-1] == self.active):
+            left.pop()
         if not left:
             return None
         return self._changed(Change(at=now, action="roll-back", version=left[-1]), tuple(left[:-1]))
