@@ -117,15 +117,16 @@ def load_mask(path: Path, *, height: int, width: int) -> npt.NDArray[np.bool_]:
     return np.asarray(white.resize((width, height), Image.Resampling.BOX)) > 0
 
 
+def is_picture(path: Path) -> bool:
+    """Whether `path` is a file that is named like a picture; a hidden one is none."""
+    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+
+
 def _samples(folder: Path, label: str, masks: Path | None = None) -> tuple[Sample, ...]:
-    """The pictures of one folder, by name; hidden files are none."""
+    """The pictures of one folder, by name."""
     if not folder.is_dir():
         return ()
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    paths = sorted(filter(is_picture, folder.iterdir()))
     return tuple(
         Sample(path, hashlib.sha256(path.read_bytes()).hexdigest(), label, _mask_of(path, masks)) for path in paths
     )

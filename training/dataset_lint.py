@@ -17,7 +17,7 @@ from detector.decode import decode
 from detector.errors import DecodeError
 from detector.spec import InputSpec
 from training.config import TrainConfig
-from training.data import LIMITS, READERS, Dataset, Sample
+from training.data import LIMITS, READERS, Dataset, Sample, is_picture
 from training.errors import DatasetError
 
 SHOWN = 5  # paths of one finding
@@ -46,10 +46,11 @@ def check_dataset(dataset: Dataset, config: TrainConfig) -> tuple[str, ...]:
     with ThreadPoolExecutor(READERS) as pool:
         looks = list(pool.map(lambda sample: _look(sample, config.input), samples))
     errors = [f"{look.sample.path}: {look.error}" for look in looks if look.error]
-    errors += [*_too_few(dataset, config), *_on_both_sides(good, dataset.test), *_wrong_masks(looks)]
+    errors += [*_too_few(dataset, config), *_on_both_sides(good, dataset.test), *_two_labels(dataset.test)]
+    errors += _wrong_masks(looks)
     if errors:
         raise DatasetError(f"{len(errors)} errors in {dataset.root}:\n" + "\n".join(f"  {error}" for error in errors))
-    return tuple(_warnings(looks[: len(good)], looks))
+    return (*_warnings(looks[: len(good)], looks), *_masks_alone(dataset))
 
 
 def _look(sample: Sample, spec: InputSpec) -> _Look:
@@ -81,6 +82,15 @@ def _on_both_sides(good: Iterable[Sample], test: Iterable[Sample]) -> Iterable[s
             yield f"{sample.path} is the same file as {twin}, which is trained on"
 
 
+def _two_labels(test: Iterable[Sample]) -> Iterable[str]:
+    """One content cannot be both `good` and a `dent`: whichever it is, a figure would be wrong."""
+    first: dict[str, Sample] = {}
+    for sample in test:
+        twin = first.setdefault(sample.digest, sample)
+        if twin.label != sample.label:
+            yield f"{sample.path} ({sample.label}) is the same file as {twin.path} ({twin.label})"
+
+
 def _wrong_masks(looks: Iterable[_Look]) -> Iterable[str]:
     for look in looks:
         if look.sample.mask is None or look.error:
@@ -108,6 +118,14 @@ def _warnings(good: list[_Look], looks: list[_Look]) -> Iterable[str]:
     bare = [sample.path for sample in defective if sample.mask is None]
     if bare and len(bare) < len(defective):
         yield f"{len(bare)} defective pictures have no mask: {_some(bare)}"
+
+
+def _masks_alone(dataset: Dataset) -> Iterable[str]:
+    """Masks that no test picture uses: a picture was deleted, renamed, or lies under another kind."""
+    used = {sample.mask for sample in dataset.test}
+    files = sorted((dataset.root / "ground_truth").glob("*/*"))
+    if alone := [file for file in files if is_picture(file) and file not in used]:
+        yield f"{len(alone)} masks have no picture: {_some(alone)}"
 
 
 def _copies(good: list[_Look]) -> Iterable[str]:

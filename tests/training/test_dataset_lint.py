@@ -47,6 +47,30 @@ def test_all_errors_are_listed_at_once_with_paths(root: Path) -> None:
         assert part in message
 
 
+def test_one_content_under_two_labels_is_an_error_with_both_paths(root: Path) -> None:
+    shutil.copy(root / "test/stain/000.png", root / "test/good/fine.png")
+    shutil.copy(root / "test/stain/000.png", root / "test/dent/other.png")
+    with pytest.raises(DatasetError, match="2 errors") as raised:
+        lint(root)
+    message = str(raised.value)
+    assert f"{root / 'test/good/fine.png'} (good) is the same file as {root / 'test/dent/other.png'} (dent)" in message
+    assert f"{root / 'test/stain/000.png'} (stain) is the same file" in message
+
+
+def test_a_copy_under_the_same_label_is_no_error(root: Path) -> None:
+    shutil.copy(root / "test/good/000.png", root / "test/good/again.png")
+    assert lint(root) == ()
+
+
+def test_a_mask_without_its_picture_is_warned_of_with_its_path(root: Path) -> None:
+    (root / "test/stain/000.png").unlink()
+    shutil.copy(root / "ground_truth/dent/000_mask.png", root / "ground_truth/dent/renamed_mask.png")
+    (warning,) = lint(root)
+    assert "2 masks have no picture" in warning
+    assert str(root / "ground_truth/stain/000_mask.png") in warning
+    assert str(root / "ground_truth/dent/renamed_mask.png") in warning
+
+
 def test_no_good_pictures_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no good pictures"):
         lint(tmp_path)
