@@ -57,6 +57,7 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     """Train a product end to end and publish it. Started again after Ctrl-C, it goes on from its last epoch."""
     from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
     from training.progress import Bars  # noqa: PLC0415
+    from training.report import write_report  # noqa: PLC0415
 
     options = {"product": product, "data": str(data), "store": str(store), "runs": str(runs)}
     settings = load_config(config, options, override or [])
@@ -70,6 +71,7 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     evaluation = stages.evaluate(begun, detector, calibration)
     ref = stages.publish(begun, detector, calibration, evaluation)
     _print_metrics(console, evaluation.metrics)
+    console.print(f"report: {write_report(begun, detector)}", markup=False, soft_wrap=True)
     console.print(f"published {ref} in {store}; serve it: INSPECT_MODEL_STORE={store} python -m app", markup=False)
 
 
@@ -102,6 +104,16 @@ def evaluate(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
     evaluation = stages.evaluate(run, stages.load_fitted(run), stages.load_calibration(run))
     _print_metrics(Console(), evaluation.metrics)
     typer.echo(f"scores of {len(evaluation.parts)} pictures: {run.folder.root / stages.SCORES}")
+
+
+@cli.command()
+def report(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
+    """Write the HTML report of an evaluated run again: figures, curves, worst and typical cases."""
+    from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
+    from training.report import write_report  # noqa: PLC0415
+
+    run = stages.open_run(RunFolder(runs / product))
+    typer.echo(f"report: {write_report(run, stages.load_fitted(run))}")
 
 
 @cli.command()

@@ -29,9 +29,10 @@ from training.fit import EpochRecord, Pictures, fit_reconstruction
 from training.fit_fader import FaderEpoch, fit_fader
 from training.run_folder import RunFolder
 
-FIT, CALIBRATION, SCORES = "fit.json", "calibration.json", "scores.json"
+DATASET, FIT, CALIBRATION, SCORES = "dataset.json", "fit.json", "calibration.json", "scores.json"
 _SPEC = TypeAdapter(DetectorSpec)
 _CALIBRATION = TypeAdapter(Calibration)
+_EVALUATION = TypeAdapter(Evaluation)
 
 
 class Listener(Protocol):
@@ -60,6 +61,7 @@ def begin_run(config: TrainConfig, *, fresh: bool) -> tuple[Run, tuple[str, ...]
     warnings = check_dataset(dataset, config)
     folder = RunFolder(config.runs / config.product)
     folder.begin(config, dataset.digest, fresh=fresh)
+    folder.write(DATASET, {"warnings": warnings})
     return Run(folder, config, dataset), warnings
 
 
@@ -133,6 +135,11 @@ def evaluate(run: Run, detector: Detector, calibration: Calibration) -> Evaluati
     evaluation = Evaluation(tuple(parts), metrics)
     run.folder.write(SCORES, evaluation.to_json())
     return evaluation
+
+
+def load_evaluation(run: Run) -> Evaluation:
+    """The scores and figures that `evaluate` left in the run folder."""
+    return _EVALUATION.validate_python(run.folder.read(SCORES, stage="evaluate"))
 
 
 def publish(run: Run, detector: Detector, calibration: Calibration, evaluation: Evaluation) -> VersionRef:

@@ -50,10 +50,14 @@ class RunFolder:
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace the JSON file `name`."""
+        self.write_text(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Replace the file `name`; gives its path."""
         self.root.mkdir(parents=True, exist_ok=True)
         sibling = self.root / f"{name}.partial"
-        sibling.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", "utf-8")
-        sibling.replace(self.root / name)
+        sibling.write_text(text, "utf-8")
+        return sibling.replace(self.root / name)
 
     def read(self, name: str, *, stage: str) -> dict[str, Any]:
         """The JSON file `name`, which `stage` writes."""

@@ -1,0 +1,121 @@
+"""Worst and typical cases of a run, drawn again with every step that led to their scores.
+
+In: scored parts, their samples, a fitted detector and the product's fixed heatmap scale. Out: `Case`s, their pictures
+as data URIs. Refuses: a file that is no picture any more (`DecodeError`).
+"""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from detector.heatmap import WHITE, HeatmapScale, overlay, to_gray8
+from detector.pipeline import Detector, stack
+from training.data import GOOD, Sample, load_mask, load_picture
+from training.evaluate import ScoredPart
+
+RANKS = ("highest", "second highest", "third highest")  # of the good parts that are shown
+MOST_KINDS = 12  # of defect, two cases each: the report stays under 8 MB
+LARGEST_SIDE = 256  # px in the report
+JPEG_QUALITY = 88
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture of a case."""
+
+    caption: str
+    alt: str
+    uri: str
+    """`data:image/…;base64,…`."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One part, why it is shown, and how it came to its score."""
+
+    why: str
+    part: ScoredPart
+    shots: tuple[Shot, ...] = ()
+
+
+def choose_cases(parts: Iterable[ScoredPart]) -> list[Case]:
+    """The highest-scoring good parts and a typical one; of each kind of defect the lowest-scoring and a typical one.
+
+    Good parts are of the test pictures, or of calibration where no test picture is good. The kind of defect whose
+    part scored lowest comes first.
+    """
+    ordered = sorted(parts, key=lambda part: part.score)
+    test = [part for part in ordered if part.role == "test"]
+    good = [part for part in test if part.label == GOOD] or [part for part in ordered if part.role == "calibrate"]
+    labels = dict.fromkeys(part.label for part in test if part.label != GOOD)
+    cases = _good_cases(good)
+    for label in list(labels)[:MOST_KINDS]:
+        cases += _defect_cases(label, [part for part in test if part.label == label])
+    return cases
+
+
+def draw_case(case: Case, sample: Sample, detector: Detector, scale: HeatmapScale) -> Case:
+    """The case with its pictures; it goes through the detector alone, as in service."""
+    pixels = load_picture(sample.path, detector.spec.input)
+    seen = detector.explain(stack([pixels], next(detector.parameters()).device))
+    heatmap = seen.heatmap[0].cpu().numpy()
+    steps = [
+        ("image", "the part, as large as the detector sees it", pixels),
+        ("hidden", "saliency mask: white is hidden", _to_pixels(seen.mask)),
+        ("mosaic", "the part with the hidden places as mosaic tiles", _to_pixels(seen.hint)),
+        ("gate", "gate of the skip connections: black is cut", None if seen.gate is None else _to_pixels(seen.gate)),
+        ("reconstruction", "the part as it should have looked", _to_pixels(seen.reconstruction)),
+        ("anomaly map", "anomaly map: middle grey is the ng threshold", to_gray8(heatmap, scale)),
+        ("map on image", "anomaly map in colour over the part", overlay(pixels, heatmap, scale)),
+        ("marked defect", "where a person marked the defect in white", _marked(sample, pixels)),
+    ]
+    size = (pixels.shape[1], pixels.shape[0])
+    shots = (Shot(caption, alt, _data_uri(drawn, size)) for caption, alt, drawn in steps if drawn is not None)
+    return Case(case.why, case.part, tuple(shots))
+
+
+def _good_cases(good: Sequence[ScoredPart]) -> list[Case]:
+    """`good` ascends."""
+    cases = [Case(f"good, {rank} score", part) for rank, part in zip(RANKS, good[::-1], strict=False)]
+    if len(good) > len(cases):
+        cases.append(Case("good, typical (median score)", good[(len(good) - 1) // 2]))
+    return cases
+
+
+def _defect_cases(label: str, defective: Sequence[ScoredPart]) -> list[Case]:
+    """`defective` ascends and holds one at least."""
+    cases = [Case(f"{label}, lowest score", defective[0])]
+    if len(defective) > 1:
+        cases.append(Case(f"{label}, typical (median score)", defective[len(defective) // 2]))
+    return cases
+
+
+def _marked(sample: Sample, pixels: Pixels) -> Pixels | None:
+    if sample.mask is None:
+        return None
+    return load_mask(sample.mask, height=pixels.shape[0], width=pixels.shape[1]).astype(np.uint8) * WHITE
+
+
+def _to_pixels(picture: Tensor) -> Pixels:
+    """(1,3,h,w) or (1,1,h,w) in [0, 1] → (h,w,3) or (h,w) uint8."""
+    array = picture[0].permute(1, 2, 0).cpu().numpy()
+    pixels: Pixels = np.rint(array * 255).astype(np.uint8)
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
+def _data_uri(pixels: Pixels, size: tuple[int, int]) -> str:
+    """Colour as JPEG, grey as PNG; `size` is (width, height) of the part, to which a coarse gate is drawn up."""
+    image, file = Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), io.BytesIO()
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    kind = "PNG" if pixels.ndim == 2 else "JPEG"
+    options = {"optimize": True} if kind == "PNG" else {"quality": JPEG_QUALITY, "subsampling": 0}
+    image.save(file, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,133 @@
+"""A finished run → one HTML file that a process engineer reads, mails and prints.
+
+In: what the stages left in the run folder, its pictures, the fitted detector. Out: `<runs>/<product>/report.html`: no
+network, no script, no other file. Refuses: a stage that has not been run, or was run with other thresholds
+(`StageMissing`), and pictures that are not the fit's any more (`RunOfOtherConfig`).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from detector.calibration import Calibration
+from detector.heatmap import HeatmapScale
+from detector.pipeline import Detector
+from detector.verdict import judge
+from training.charts import Chart, attenuator_chart, histogram, loss_chart, roc_chart
+from training.data import GOOD
+from training.errors import RunOfOtherConfig, StageMissing
+from training.evaluate import Evaluation
+from training.fit import EpochRecord
+from training.fit_fader import FaderEpoch
+from training.gallery import Case, choose_cases, draw_case
+from training.plain_words import figures, kinds, outcome
+from training.run import DATASET, FIT, Run, load_calibration, load_evaluation
+from training.run_folder import IDENTITY
+
+REPORT = "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(run: Run, detector: Detector) -> Path:
+    """Replace the run's report; `detector` is the fitted one, which draws the gallery again."""
+    calibration, evaluation = load_calibration(run), load_evaluation(run)
+    _check_inputs(run, calibration, evaluation)
+    page = (
+        _environment()
+        .get_template(REPORT)
+        .render(
+            product=run.config.product,
+            written=datetime.now(UTC),
+            facts=_facts(run, detector, calibration),
+            warnings=_warnings(run),
+            figures=figures(evaluation, calibration),
+            kinds=kinds(evaluation.parts),
+            score_charts=_score_charts(evaluation, calibration),
+            loss_charts=_loss_charts(run),
+            cases=_cases(run, detector, calibration, evaluation),
+            scale=HeatmapScale.of(calibration),
+            settings=dict(_flat(run.config.model_dump(mode="json"))),
+        )
+    )
+    return run.folder.write_text(REPORT, page)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["outcome"] = outcome
+    return environment
+
+
+def _check_inputs(run: Run, calibration: Calibration, evaluation: Evaluation) -> None:
+    """A report that mixes two states of a run would be believed."""
+    if run.folder.read(IDENTITY, stage="fit")["data_digest"] != run.dataset.digest:
+        raise RunOfOtherConfig(f"the pictures in {run.dataset.root} have changed since the fit; fit again with --fresh")
+    if any(part.verdict != judge(part.score, calibration).verdict for part in evaluation.parts):
+        raise StageMissing("the thresholds were set again after the scores; run `python -m training evaluate` first")
+
+
+def _facts(run: Run, detector: Detector, calibration: Calibration) -> dict[str, str]:
+    """Name → what a reader needs to know before any figure."""
+    fitted, spec = run.folder.read(FIT, stage="fit"), detector.spec
+    none = f"none: weight-free {spec.saliency.kind} saliency"
+    return {
+        "Saliency": spec.saliency.kind,
+        "Backbone": none if spec.backbone is None else f"{spec.backbone.name} (sha256 {spec.backbone.digest[:12]}…)",
+        "Pictures": ", ".join(f"{len(part)} {role.replace('_', ' ')}" for role, part in run.dataset.roles.items()),
+        "From": str(run.dataset.root),
+        "Data digest": run.dataset.digest,
+        "Training": f"{fitted['minutes']:.1f} minutes on {fitted['device']}, seed {run.config.seed}",
+        "Detector": f"{spec.input.width}×{spec.input.height} px, mosaic tiles of {spec.mosaic_scale} px",
+        "Thresholds": f"ng above {calibration.ng_above:.6g}, review above {calibration.review_above:.6g}",
+        "Promise": f"at most {calibration.promise:.1%} of good parts rejected, about {calibration.review_rate:.1%} to "
+        f"review; set on {len(calibration.scores)} good pictures",
+    }
+
+
+def _warnings(run: Run) -> list[str] | None:
+    """What the dataset check warned of; None for a run of a program that did not record it."""
+    if not (run.folder.root / DATASET).exists():
+        return None
+    return [str(warning) for warning in run.folder.read(DATASET, stage="fit")["warnings"]]
+
+
+def _score_charts(evaluation: Evaluation, calibration: Calibration) -> list[Chart]:
+    """Histogram and ROC of the test pictures; a plain folder has only the histogram, of the calibration pictures."""
+    role = "test" if any(part.role == "test" for part in evaluation.parts) else "calibrate"
+    parts = [part for part in evaluation.parts if part.role == role]
+    good = np.array([part.score for part in parts if part.label == GOOD], float)
+    defective = np.array([part.score for part in parts if part.label != GOOD], float)
+    charts = [histogram(good, defective, calibration)]
+    return [*charts, roc_chart(good, defective, calibration)] if len(good) and len(defective) else charts
+
+
+def _loss_charts(run: Run) -> list[Chart]:
+    fitted = run.folder.read(FIT, stage="fit")
+    charts = [loss_chart([EpochRecord(**record) for record in fitted["epochs"]])]
+    attenuator = [FaderEpoch(**record) for record in fitted["fader_epochs"]]
+    return [*charts, attenuator_chart(attenuator)] if attenuator else charts
+
+
+def _cases(run: Run, detector: Detector, calibration: Calibration, evaluation: Evaluation) -> list[Case]:
+    samples = {str(sample.path): sample for part in run.dataset.roles.values() for sample in part}
+    scale = HeatmapScale.of(calibration)
+    return [draw_case(case, samples[case.part.path], detector, scale) for case in choose_cases(evaluation.parts)]
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`a.b` and its value for every leaf, as `--set` spells them."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
