@@ -48,7 +48,8 @@ def main() -> int:
     try:
         _wait_until_ready(service)
         passed = _post_parts()
-        console.print(f"\nscores of every test picture: {WORK / 'runs' / PRODUCT / 'scores.json'}", markup=False)
+        run = WORK / "runs" / PRODUCT
+        console.print(f"\nreport: {run / 'report.html'}   scores: {run / 'scores.json'}", markup=False, soft_wrap=True)
         console.print(f"API: http://{HOST}:{PORT}/docs   metrics: http://{HOST}:{PORT}/metrics", markup=False)
         if "--once" not in sys.argv:
             console.print("serving; stop with Ctrl-C")

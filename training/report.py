@@ -23,7 +23,7 @@ from training.errors import RunOfOtherConfig, StageMissing
 from training.evaluate import Evaluation
 from training.fit import EpochRecord
 from training.fit_fader import FaderEpoch
-from training.gallery import Case, choose_cases, draw_case
+from training.gallery import MOST_KINDS, Case, choose_cases, draw_case
 from training.plain_words import figures, kinds, outcome
 from training.run import DATASET, FIT, Run, load_calibration, load_evaluation
 from training.run_folder import IDENTITY
@@ -49,6 +49,7 @@ def write_report(run: Run, detector: Detector) -> Path:
             score_charts=_score_charts(evaluation, calibration),
             loss_charts=_loss_charts(run),
             cases=_cases(run, detector, calibration, evaluation),
+            most_kinds=MOST_KINDS,
             scale=HeatmapScale.of(calibration),
             settings=dict(_flat(run.config.model_dump(mode="json"))),
         )
