@@ -29,6 +29,7 @@ from training.run import DATASET, FIT, Run, load_calibration, load_evaluation
 from training.run_folder import IDENTITY
 
 REPORT = "report.html"
+WIDE = 1.5  # width / height from which four pictures stand side by side, not eight
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -49,6 +50,7 @@ def write_report(run: Run, detector: Detector) -> Path:
             score_charts=_score_charts(evaluation, calibration),
             loss_charts=_loss_charts(run),
             cases=_cases(run, detector, calibration, evaluation),
+            wide=detector.spec.input.width > WIDE * detector.spec.input.height,
             most_kinds=MOST_KINDS,
             scale=HeatmapScale.of(calibration),
             settings=dict(_flat(run.config.model_dump(mode="json"))),
