@@ -52,7 +52,7 @@ class Inspection:
         self._metrics = metrics
         self._limits = limits
 
-    async def inspect(self, data: bytes, part: Part) -> dict[str, Any]:
+    async def inspect(self, data: bytes, part: Part, received_at: datetime) -> dict[str, Any]:
         """Inspect one picture; the answer is in the ledger before this returns."""
         clock = _Stages()
         served = await self._catalog.resolve(part.product)
@@ -60,7 +60,7 @@ class Inspection:
         clock.lap("decode")
         scored = await self._pool.submit(served.ref, pixels)
         clock.lap("pool")
-        answer = _answer(part, served, picture, scored)
+        answer = _answer(part, served, picture, scored, received_at)
         drawn = (
             await asyncio.to_thread(_draw, part.heatmap, picture, scored, served) if part.heatmap != "none" else None
         )
@@ -112,7 +112,7 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _answer(part: Part, served: Served, picture: Picture, scored: Scored) -> dict[str, Any]:
+def _answer(part: Part, served: Served, picture: Picture, scored: Scored, received_at: datetime) -> dict[str, Any]:
     calibration = served.manifest.calibration
     judgement = judge(scored.score, calibration)
     regions = find_regions(
@@ -124,6 +124,7 @@ def _answer(part: Part, served: Served, picture: Picture, scored: Scored) -> dic
         "part_id": part.part_id,
         "station": part.station,
         "captured_at": None if part.captured_at is None else timestamp(part.captured_at),
+        "received_at": timestamp(received_at),
         "inspected_at": timestamp(datetime.now(UTC)),
         "verdict": str(judgement.verdict),
         "score": scored.score,

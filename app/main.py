@@ -1,16 +1,17 @@
 """create_app(settings): builds and wires; no logic."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
+from app.arrival import Arrivals
 from app.catalog import Catalog
 from app.errors import install_handlers
 from app.inspection import Inspection
 from app.ledger.sqlite import Ledger
-from app.metrics import Metrics
+from app.metrics import Metrics, RequestCount
 from app.pool import Pool, PoolLimits
 from app.routes import health, inspect, products
 from app.schemas import Problem
@@ -55,22 +56,10 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     for module in (inspect, products, health):
         app.include_router(module.router)
     install_handlers(app, metrics)
-    _count_requests(app, metrics)
+    app.add_middleware(RequestCount, metrics=metrics)
+    app.add_middleware(Arrivals)  # outermost: the id is on every answer
     _document_problems(app)
     return app
-
-
-def _count_requests(app: FastAPI, metrics: Metrics) -> None:
-    @app.middleware("http")
-    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        status = 500  # what an error that no table knows is answered with
-        try:
-            response = await call_next(request)
-            status = response.status_code
-        finally:
-            route = getattr(request.scope.get("route"), "path", "unknown")
-            metrics.requests.labels(route, str(status)).inc()
-        return response
 
 
 def _document_problems(app: FastAPI) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.arrival import arrival_of
 from app.body import read_part
 from app.errors import responses
 from app.ledger.errors import UnknownVerdict
@@ -44,7 +45,7 @@ async def inspect(request: Request) -> dict[str, Any]:
     """Inspect one picture. `product` (required) and the others go in the query or as form fields."""
     state = request.app.state
     data, part = await read_part(request, state.settings.max_body_bytes)
-    answer: dict[str, Any] = await state.inspection.inspect(data, part)
+    answer: dict[str, Any] = await state.inspection.inspect(data, part, arrival_of(request).received_at)
     return answer
 
 

@@ -16,11 +16,13 @@ START_S = 60
 
 
 @contextmanager
-def serving(folder: Path, loader: Loader = load_detector, **settings: Any) -> Iterator[TestClient]:
-    """A service of `<folder>/store` that is ready; its ledger lies in `<folder>/data`."""
+def serving(
+    folder: Path, loader: Loader = load_detector, *, start_s: float = START_S, **settings: Any
+) -> Iterator[TestClient]:
+    """A service of `<folder>/store`, ready unless that took `start_s`; its ledger lies in `<folder>/data`."""
     values = {"model_store": folder / "store", "data": folder / "data", "devices": "cpu", **settings}
     with TestClient(create_app(Settings(**values), loader), raise_server_exceptions=False) as client:
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + start_s
         while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
             time.sleep(0.05)
         yield client
