@@ -3,13 +3,11 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from app import pool_errors as pool
 from app.arrival import REQUEST_ID, arrival_of
@@ -36,6 +34,10 @@ class BodyTooLarge(RequestError):
 
 class InvalidRequest(RequestError):
     """A parameter or form field is missing or malformed."""
+
+
+class UploadCutOff(RequestError):
+    """The sender went away before the body had ended."""
 
 
 class NotReady(RequestError):
@@ -69,7 +71,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     BodyTooLarge: (413, "request.too_large"),
     InvalidRequest: (422, "request.invalid"),
     RequestValidationError: (422, "request.invalid"),
-    ClientDisconnect: (400, "request.cut_off"),
+    UploadCutOff: (400, "request.cut_off"),
     NotReady: (503, "service.not_ready"),
 }
 HTTP_CODES = {404: "route.unknown", 405: "method.not_allowed"}
@@ -123,17 +125,6 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     for kind in (*TABLE, Exception):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(HTTPException, answer_http)
-
-
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for error statuses, with the codes that each can carry."""
-    return {
-        status: {
-            "description": "Problem: " + ", ".join(sorted({code for s, code in TABLE.values() if s == status})),
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in statuses
-    }
 
 
 def _detail(error: Exception) -> str:

@@ -12,9 +12,9 @@ from app.errors import install_handlers
 from app.inspection import Inspection
 from app.ledger.sqlite import Ledger
 from app.metrics import Metrics, RequestCount
+from app.openapi import install_openapi
 from app.pool import Pool, PoolLimits
-from app.routes import health, inspect, products
-from app.schemas import Problem
+from app.routes import docs, health, inspect, products
 from app.settings import Settings, find_devices
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
@@ -51,24 +51,12 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
             await preparing
         await state.ledger.close()
 
-    app = FastAPI(title="inspect-line", version="0.1.0", description="Visual inspection.", lifespan=lifespan)
+    app = FastAPI(title="inspect-line", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings, app.state.metrics, app.state.stopping = settings, metrics, asyncio.Event()
-    for module in (inspect, products, health):
+    for module in (inspect, products, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)
     app.add_middleware(Arrivals)  # outermost: the id is on every answer
-    _document_problems(app)
+    install_openapi(app)
     return app
-
-
-def _document_problems(app: FastAPI) -> None:
-    """OpenAPI's entry of the problem that every error answer refers to."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, object]:
-        schema = generate()
-        schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
