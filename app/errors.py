@@ -13,6 +13,7 @@ from app import pool_errors as pool
 from app.arrival import REQUEST_ID, arrival_of
 from app.ledger.errors import LedgerError, UnknownVerdict
 from app.metrics import Metrics
+from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
 from detector import errors as detector
 from model_store import errors as store
 
@@ -67,6 +68,10 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.InspectionTimeout: (504, "inspection.timeout"),
     UnknownVerdict: (404, "verdict.unknown"),
     LedgerError: (503, "ledger.unavailable"),
+    NoHeatmap: (404, "heatmap.none"),
+    HeatmapLost: (404, "heatmap.lost"),
+    HeatmapExpired: (410, "heatmap.expired"),
+    HeatmapUnavailable: (503, "heatmap.unavailable"),
     UnsupportedMediaType: (415, "request.unsupported_media_type"),
     BodyTooLarge: (413, "request.too_large"),
     InvalidRequest: (422, "request.invalid"),

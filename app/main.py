@@ -13,6 +13,7 @@ from app.inspection import Inspection
 from app.ledger.sqlite import Ledger
 from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
+from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
 from app.routes import docs, health, inspect, products
 from app.settings import Settings, find_devices
@@ -32,23 +33,35 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     )
     decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
 
+    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
         state.pool = Pool(find_devices(settings.devices), loader, limits)
         state.catalog = Catalog(Registry(settings.model_store), state.pool)
         state.ledger = Ledger(settings.data)
+        state.pictures = PictureStore(settings.data / "heatmaps", retention)
         state.inspection = Inspection(
-            catalog=state.catalog, pool=state.pool, ledger=state.ledger, metrics=metrics, limits=decode_limits
+            catalog=state.catalog,
+            pool=state.pool,
+            ledger=state.ledger,
+            pictures=state.pictures,
+            metrics=metrics,
+            limits=decode_limits,
         )
         state.pool.start()
-        preparing = asyncio.create_task(state.catalog.prepare_all())
+        background = [
+            asyncio.create_task(state.catalog.prepare_all()),
+            asyncio.create_task(keep_within_limits(state.pictures)),
+        ]
         yield
         state.stopping.set()
         await state.pool.drain(settings.drain_s)
-        preparing.cancel()
-        with suppress(asyncio.CancelledError):
-            await preparing
+        for task in background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await state.ledger.close()
 
     app = FastAPI(title="inspect-line", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)

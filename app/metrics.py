@@ -24,6 +24,8 @@ class Metrics:
         self.ratio = Histogram(
             "inspect_score_ratio", "Score over the ng threshold.", ["product"], buckets=RATIOS, registry=here
         )
+        self.heatmap_bytes = Gauge("inspect_heatmap_bytes", "Heatmaps on disk, bytes.", registry=here)
+        self.heatmaps_lost = Counter("inspect_heatmaps_lost", "Heatmaps that the disk refused.", registry=here)
         self.queue = Gauge("inspect_queue_length", "Pictures that wait.", registry=here)
         self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
         self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)

@@ -49,6 +49,8 @@ class Heatmap(BaseModel):
     height: int
     scale: dict[str, float]
     url: str
+    lost: bool = False
+    """The disk refused it: `url` will never give it; the verdict holds."""
     data: str | None = None
 
 

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     resident_models: Positive = 8
     max_body_bytes: Positive = 32 << 20
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
+    heatmap_bytes: Positive = 2 << 30
+    heatmap_days: Positive = 30
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     drain_s: Annotated[float, Field(gt=0)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"

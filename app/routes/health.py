@@ -32,6 +32,7 @@ async def metrics(request: Request) -> Response:
     """Prometheus text."""
     state = request.app.state
     collectors, pool = state.metrics, state.pool
+    collectors.heatmap_bytes.set(state.pictures.bytes)
     collectors.queue.set(pool.waiting)
     collectors.workers.set(pool.workers_up)
     collectors.restarts.inc(pool.restarts - collectors.restarts_seen)

@@ -1,18 +1,20 @@
 """POST /inspect and the verdicts that came of it."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from app.arrival import arrival_of
 from app.body import read_part
-from app.ledger.errors import UnknownVerdict
 from app.openapi import INSPECT, STATUSES, binary, problems
+from app.picture_errors import HeatmapLost, NoHeatmap
 from app.schemas import Answer
 
 router = APIRouter(tags=["inspection"])
 RECORDED = ("verdict.unknown", "ledger.unavailable")
-ELSEWHERE = {"verdict.unknown", "service.not_ready"}  # codes that inspecting never gives
+HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
+ELSEWHERE = {"verdict.unknown", *HEATMAP, "service.not_ready"}  # codes that inspecting never gives
 
 
 @router.post(
@@ -49,12 +51,17 @@ async def verdict(request: Request, verdict_id: str) -> dict[str, Any]:
 @router.get(
     "/verdicts/{verdict_id}/heatmap",
     response_class=Response,
-    responses=binary("image/png", "application/octet-stream") | problems(*RECORDED),
+    responses=binary("image/png", "application/octet-stream") | problems(*RECORDED, *HEATMAP),
 )
 async def heatmap(request: Request, verdict_id: str) -> Response:
     """The heatmap that was asked for when the part was inspected; `raw` is float32, little-endian, row by row."""
-    ledger = request.app.state.ledger
-    answer, data = await ledger.find(verdict_id), await ledger.heatmap(verdict_id)
+    state = request.app.state
+    kept = (await state.ledger.find(verdict_id))["heatmap"]
+    if kept is None:
+        raise NoHeatmap(f"verdict {verdict_id!r} was inspected with heatmap=none")
+    if kept.get("lost"):
+        raise HeatmapLost(f"the heatmap of verdict {verdict_id!r} was refused by the disk when it was inspected")
+    data = await state.ledger.old_heatmap(verdict_id)
     if data is None:
-        raise UnknownVerdict(f"verdict {verdict_id!r} was inspected with heatmap=none")
-    return Response(data, media_type=answer["heatmap"]["media_type"])
+        data = await asyncio.to_thread(state.pictures.load, verdict_id, kept["style"])
+    return Response(data, media_type=kept["media_type"])
