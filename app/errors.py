@@ -63,6 +63,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.QueueFull: (503, "queue.full"),
     pool.Draining: (503, "service.draining"),
     pool.ModelUnavailable: (503, "product.unavailable"),
+    pool.ModelTooLarge: (507, "product.too_large"),
     pool.InspectionFailed: (500, "inspection.failed"),
     pool.WorkerLost: (500, "inspection.worker_lost"),
     pool.InspectionTimeout: (504, "inspection.timeout"),

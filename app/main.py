@@ -29,7 +29,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         queue=settings.queue_limit,
         batch=settings.batch_limit,
         timeout_s=settings.request_timeout_s,
-        resident_models=settings.resident_models,
+        resident_bytes=settings.resident_bytes,
     )
     decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
 

@@ -30,6 +30,7 @@ class Metrics:
         self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
         self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)
         self.restarts_seen = 0  # of the pool, when they were last counted
+        self.resident = Gauge("inspect_resident_bytes", "Weights in memory, bytes.", ["device"], registry=here)
         self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], registry=here)
 
 

@@ -24,6 +24,7 @@ from app.pool_errors import (
     Draining,
     InspectionFailed,
     InspectionTimeout,
+    ModelTooLarge,
     ModelUnavailable,
     PoolError,
     QueueFull,
@@ -47,7 +48,7 @@ class PoolLimits:
     queue: int = 64
     batch: int = 8
     timeout_s: float = 30.0
-    resident_models: int = 8
+    resident_bytes: int = 4 << 30
 
 
 @dataclass
@@ -108,6 +109,11 @@ class Pool:
         return sum(lane.is_up for lane in self._lanes)
 
     @property
+    def resident_bytes(self) -> dict[str, int]:
+        """Device → bytes of weights in its worker's memory."""
+        return {lane.device: lane.resident_bytes for lane in self._lanes}
+
+    @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers that are alive."""
         return tuple(lane.process.pid for lane in self._lanes if lane.is_up and lane.process and lane.process.pid)
@@ -150,7 +156,9 @@ class Pool:
             if not self._waiting and not self._stopping:
                 self._changed.wait(IDLE_CHECK)
             live = [job for job in self._waiting if not job.future.done()]
-            places = set(next_batch([job.model for job in live], self._limits.batch))
+            # what a dead worker held stands at the front and runs alone: only the picture that kills dies thrice
+            limit = 1 if live and live[0].attempts else self._limits.batch
+            places = set(next_batch([job.model for job in live], limit))
             self._waiting = deque(job for place, job in enumerate(live) if place not in places)
             if not places and self._stopping:
                 return None
@@ -172,7 +180,7 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=work, args=(theirs, device, self._loader, self._limits.resident_models), daemon=True
+            target=work, args=(theirs, device, self._loader, self._limits.resident_bytes), daemon=True
         )
         process.start()
         theirs.close()
@@ -187,6 +195,7 @@ class _Lane:
         self.process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._loaded: dict[str, ModelRef] = {}
+        self.resident_bytes = 0
         self._pool = pool
         self.thread = threading.Thread(target=self._run, name=f"lane-{device}", daemon=True)
 
@@ -228,7 +237,7 @@ class _Lane:
         """Start the process, or another one with the same models where it has died, also while nothing waited."""
         if self.is_up:
             return
-        lost, self._loaded = self._loaded, {}
+        lost, self._loaded, self.resident_bytes = self._loaded, {}, 0
         if self.process is not None:
             log.error("worker on %s died (exit %s); starting another", self.device, self.process.exitcode)
             self._pool.restarts += 1
@@ -241,9 +250,11 @@ class _Lane:
             raise EOFError("no worker")
         self._pipe.send((model, pictures))
         answer: Answer = self._pipe.recv()
-        if answer.refused is None and answer.fault is None:
+        self.resident_bytes = answer.resident_bytes
+        if answer.refused is None and answer.fault is None and answer.too_large is None:
             self._loaded[model.digest] = model
             self._pool.golden_delta[model.product] = answer.golden_delta
+        self._loaded = {digest: self._loaded[digest] for digest in answer.resident if digest in self._loaded}
         return answer
 
     def _serve(self, jobs: list[_Job]) -> None:
@@ -272,6 +283,8 @@ class _Timing:
 def _outcome(job: _Job, answer: Answer, result: Result | None, timing: _Timing) -> Scored | PoolError:
     if answer.refused is not None:
         return ModelUnavailable(answer.refused)
+    if answer.too_large is not None:
+        return ModelTooLarge(answer.too_large)
     if answer.fault is not None:
         return ModelUnavailable(answer.fault) if job.pixels is None else InspectionFailed(answer.fault)
     score, heatmap = result if result is not None else (0.0, np.empty((0, 0), np.float32))

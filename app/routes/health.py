@@ -37,6 +37,8 @@ async def metrics(request: Request) -> Response:
     collectors.workers.set(pool.workers_up)
     collectors.restarts.inc(pool.restarts - collectors.restarts_seen)
     collectors.restarts_seen = pool.restarts
+    for device, size in pool.resident_bytes.items():
+        collectors.resident.labels(device).set(size)
     for product, delta in pool.golden_delta.items():
         collectors.golden.labels(product).set(delta)
     return Response(generate_latest(collectors.registry), media_type=CONTENT_TYPE_LATEST)

@@ -26,6 +26,7 @@ KNOWN = {
     "inspect_queue_length": set(),
     "inspect_workers_up": set(),
     "inspect_worker_restarts_total": set(),
+    "inspect_resident_bytes": {"device"},
     "inspect_golden_delta": {"product"},
 }
 
