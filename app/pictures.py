@@ -129,14 +129,20 @@ def _on_disk(size: int) -> int:
 
 
 def _files(root: Path) -> Iterator[_Kept]:
-    """Every file two levels down; what cannot be looked at is left alone."""
+    """Every file two levels down; what cannot be looked at, or goes meanwhile, is left out."""
+    for folder in _entries(root):
+        for entry in _entries(Path(folder.path)) if folder.is_dir(follow_symlinks=False) else []:
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                yield _Kept(status.st_mtime, _on_disk(status.st_size), f"{folder.name}/{entry.name}")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        for folder in root.iterdir():
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    yield _Kept(status.st_mtime, _on_disk(status.st_size), f"{folder.name}/{entry.name}")
+        with os.scandir(folder) as entries:
+            return list(entries)
     except FileNotFoundError:
-        return
+        return []
     except OSError as error:
-        log.warning("heatmaps in %s cannot be counted: %s", root, error.strerror)
+        log.warning("heatmaps in %s cannot be counted: %s", folder, error.strerror)
+        return []

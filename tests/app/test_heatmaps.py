@@ -1,5 +1,8 @@
 """A heatmap's life over HTTP: kept, lost, expired, or never asked for."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from fastapi.testclient import TestClient
@@ -36,6 +39,18 @@ def test_a_heatmap_is_a_file_beside_the_ledger_until_it_expires(tmp_path: Path) 
 def test_none_was_asked_for(tmp_path: Path) -> None:
     with serving(published(tmp_path), load_fake) as client:
         assert heatmap_of(client, post(client, PICTURE, heatmap="none")[1]["id"]) == (404, "heatmap.none")
+
+
+def test_a_verdict_of_schema_1_is_answered_with_the_heatmap_of_its_row(tmp_path: Path) -> None:
+    with serving(published(tmp_path), load_fake) as client:
+        answer = post(client, PICTURE, inline="false")[1]
+    with closing(sqlite3.connect(tmp_path / "data/verdicts.sqlite")) as ledger, ledger:
+        del answer["received_at"], answer["heatmap"]["lost"], answer["heatmap"]["data"]
+        ledger.execute("UPDATE verdicts SET answer = ?, heatmap = ?", (json.dumps(answer), b"old"))
+        ledger.execute("PRAGMA user_version=1")
+    with serving(tmp_path, load_fake) as client:
+        assert client.get(f"/verdicts/{answer['id']}").json()["received_at"] is None
+        assert client.get(f"/verdicts/{answer['id']}/heatmap").content == b"old"
 
 
 def test_a_full_disk_costs_the_heatmap_and_never_the_verdict(tmp_path: Path) -> None:

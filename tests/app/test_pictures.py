@@ -49,6 +49,7 @@ def test_a_sweep_goes_in_small_steps(tmp_path: Path) -> None:
 
 def test_a_new_process_finds_what_the_one_before_kept_and_what_its_crash_left(tmp_path: Path) -> None:
     filled(tmp_path, 2)
+    (tmp_path / "note.txt").write_text("a stray file hides nothing")
     (tmp_path / "00" / ".0009.png.tmp").write_bytes(b"half")
     store = PictureStore(tmp_path, Retention(max_age_s=60))
     store.save("0002", "png", b"x")
