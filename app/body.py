@@ -1,7 +1,7 @@
 """An HTTP request → the bytes of one picture and what was said about it.
 
 In: a raw `image/*` body, or multipart with the field `image`. Refuses: another content type (before a byte of the body
-is read), more bytes than the limit (counted as they come), missing or malformed fields.
+is read), more bytes than the limit (counted as they come), an upload that is broken off, missing or malformed fields.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -12,8 +12,9 @@ from pydantic.types import AwareDatetime
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
-from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType, UploadCutOff
 from app.inspection import HeatmapStyle, Part
 from detector.decode import SUPPORTED_MEDIA_TYPES
 
@@ -75,11 +76,14 @@ async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge(f"the body has {declared} bytes; the limit is {limit}")
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(f"the body has more than {limit} bytes")
-        yield chunk
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLarge(f"the body has more than {limit} bytes")
+            yield chunk
+    except ClientDisconnect as exc:
+        raise UploadCutOff(f"the upload was broken off after {size} bytes") from exc
 
 
 def _fields(values: Mapping[str, str]) -> Part:

@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 
 from app.pool import Pool
-from app.pool_errors import ModelUnavailable, PoolError
+from app.pool_errors import PoolError
+from app.residency import weigh
 from app.work import ModelRef
 from model_store.errors import ArtifactError
 from model_store.manifest import Manifest, read_manifest
@@ -33,6 +34,7 @@ class Served:
 class Failure:
     """Why a version does not serve, and when it was last tried."""
 
+    kind: type[ArtifactError | PoolError]
     reason: str
     version: int | None
     at: float
@@ -103,13 +105,14 @@ class Catalog:
         before, failure = self._served.get(product), self._failures.get(product)
         if before is None or before.ref.version != found.version:
             if failure and failure.version == found.version and time.monotonic() - failure.at < RETRY_S:
-                raise ModelUnavailable(failure.reason)
+                raise failure.kind(failure.reason)
             try:
                 manifest, digest = await asyncio.to_thread(read_manifest, found.path)
-                ref = ModelRef(product, found.version, found.path.absolute(), digest)
+                size = weigh(found.path, manifest, self._registry.backbones_root)
+                ref = ModelRef(product, found.version, found.path.absolute(), digest, size)
                 await self._pool.prepare(ref)
             except (ArtifactError, PoolError) as error:
-                self._failures[product] = Failure(str(error), found.version, time.monotonic())
+                self._failures[product] = Failure(type(error), str(error), found.version, time.monotonic())
                 raise
             self._served[product] = Served(ref, manifest)
         self._failures.pop(product, None)

@@ -1,7 +1,8 @@
 """Error → status, stable code, problem+json (RFC 9457). The only table of its kind; one handler reads it."""
 
+import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -9,11 +10,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app import pool_errors as pool
+from app.arrival import REQUEST_ID, arrival_of
 from app.ledger.errors import LedgerError, UnknownVerdict
 from app.metrics import Metrics
+from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
 from detector import errors as detector
 from model_store import errors as store
 
+log = logging.getLogger(__name__)
 RETRY_AFTER_S = 1
 
 
@@ -31,6 +35,10 @@ class BodyTooLarge(RequestError):
 
 class InvalidRequest(RequestError):
     """A parameter or form field is missing or malformed."""
+
+
+class UploadCutOff(RequestError):
+    """The sender went away before the body had ended."""
 
 
 class NotReady(RequestError):
@@ -55,15 +63,21 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.QueueFull: (503, "queue.full"),
     pool.Draining: (503, "service.draining"),
     pool.ModelUnavailable: (503, "product.unavailable"),
+    pool.ModelTooLarge: (507, "product.too_large"),
     pool.InspectionFailed: (500, "inspection.failed"),
     pool.WorkerLost: (500, "inspection.worker_lost"),
     pool.InspectionTimeout: (504, "inspection.timeout"),
     UnknownVerdict: (404, "verdict.unknown"),
     LedgerError: (503, "ledger.unavailable"),
+    NoHeatmap: (404, "heatmap.none"),
+    HeatmapLost: (404, "heatmap.lost"),
+    HeatmapExpired: (410, "heatmap.expired"),
+    HeatmapUnavailable: (503, "heatmap.unavailable"),
     UnsupportedMediaType: (415, "request.unsupported_media_type"),
     BodyTooLarge: (413, "request.too_large"),
     InvalidRequest: (422, "request.invalid"),
     RequestValidationError: (422, "request.invalid"),
+    UploadCutOff: (400, "request.cut_off"),
     NotReady: (503, "service.not_ready"),
 }
 HTTP_CODES = {404: "route.unknown", 405: "method.not_allowed"}
@@ -75,50 +89,56 @@ def row_of(error: Exception) -> tuple[int, str]:
     return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), (500, "service.fault"))
 
 
-def problem(status: int, code: str, detail: str) -> Response:
-    """One problem+json answer."""
+def problem(request: Request, status: int, code: str, detail: str) -> Response:
+    """One problem+json answer, and its line in the log."""
+    request_id = arrival_of(request).request_id
+    is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and code != "service.not_ready"  # which probes ask for
+    level = logging.WARNING if is_ours else logging.INFO
+    # %a: what a sender wrote stays one line of ASCII
+    log.log(
+        level, "request %s: %s %a: %d %s: %a", request_id, request.method, request.scope["path"], status, code, detail
+    )
     body = {
         "type": f"urn:inspect:error:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
         "detail": detail,
+        "request_id": request_id,
     }
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {REQUEST_ID: request_id}  # a fault of ours is answered outside of the middleware that sets it
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
     return JSONResponse(body, status, headers, PROBLEM)
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     """Answer every error of the table, and what is in none, as problem+json; count its code."""
 
-    async def answer(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- starlette's signature
+    async def answer(request: Request, error: Exception) -> Response:
         status, code = row_of(error)
         metrics.errors.labels(code).inc()
-        return problem(status, code, _detail(error) if status != 500 or code != "service.fault" else "a fault of ours")
+        return problem(request, status, code, "a fault of ours" if code == "service.fault" else _detail(error))
 
-    async def answer_http(request: Request, error: Exception) -> Response:  # noqa: ARG001 -- starlette's signature
+    async def answer_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
         metrics.errors.labels(code).inc()
-        return problem(status, code, str(getattr(error, "detail", error)))
+        response = problem(request, status, code, str(getattr(error, "detail", error)))
+        response.headers.update(_headers(error))
+        return response
 
     for kind in (*TABLE, Exception):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(HTTPException, answer_http)
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for error statuses, with the codes that each can carry."""
-    return {
-        status: {
-            "description": "Problem: " + ", ".join(sorted({code for s, code in TABLE.values() if s == status})),
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in statuses
-    }
-
-
 def _detail(error: Exception) -> str:
     if isinstance(error, RequestValidationError):
         return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
     return str(error)
+
+
+def _headers(error: Exception) -> Mapping[str, str]:
+    """`Allow` of a method that the route does not know."""
+    return (error.headers or {}) if isinstance(error, HTTPException) else {}

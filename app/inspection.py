@@ -1,4 +1,4 @@
-"""The use case: bytes → decode → pool → judge → ledger and metrics → answer.
+"""The use case: bytes → decode → pool → judge → picture store, ledger, metrics → answer.
 
 In: the bytes of one picture and what the sender says about it. Out: the answer of POST /inspect, committed.
 Refuses: what detector.errors, model_store.errors, app.pool_errors and app.ledger.errors draw. Nothing is kept on `self`
@@ -7,6 +7,7 @@ between calls, and an error is never a verdict.
 
 import asyncio
 import base64
+import logging
 import time
 import uuid
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ import numpy.typing as npt
 from app.catalog import Catalog, Served
 from app.ledger.sqlite import Ledger
 from app.metrics import Metrics
+from app.picture_errors import HeatmapLost
+from app.pictures import PictureStore
 from app.pool import Pool
 from app.work import Scored
 from detector.decode import DecodeLimits, Picture, decode
@@ -26,6 +29,8 @@ from detector.heatmap import HeatmapScale, encode_png, overlay, to_gray8
 from detector.preprocess import resize_to_input
 from detector.regions import find_regions
 from detector.verdict import judge
+
+log = logging.getLogger(__name__)
 
 HeatmapStyle = Literal["none", "png", "overlay", "raw"]
 
@@ -45,14 +50,24 @@ class Part:
 class Inspection:
     """The parts that one inspection passes through."""
 
-    def __init__(self, *, catalog: Catalog, pool: Pool, ledger: Ledger, metrics: Metrics, limits: DecodeLimits) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        pool: Pool,
+        ledger: Ledger,
+        pictures: PictureStore,
+        metrics: Metrics,
+        limits: DecodeLimits,
+    ) -> None:
         self._catalog = catalog
         self._pool = pool
         self._ledger = ledger
+        self._pictures = pictures
         self._metrics = metrics
         self._limits = limits
 
-    async def inspect(self, data: bytes, part: Part) -> dict[str, Any]:
+    async def inspect(self, data: bytes, part: Part, received_at: datetime) -> dict[str, Any]:
         """Inspect one picture; the answer is in the ledger before this returns."""
         clock = _Stages()
         served = await self._catalog.resolve(part.product)
@@ -60,15 +75,18 @@ class Inspection:
         clock.lap("decode")
         scored = await self._pool.submit(served.ref, pixels)
         clock.lap("pool")
-        answer = _answer(part, served, picture, scored)
-        drawn = (
-            await asyncio.to_thread(_draw, part.heatmap, picture, scored, served) if part.heatmap != "none" else None
-        )
-        answer["heatmap"] = _describe(part, answer["id"], scored, served)
+        answer = _answer(part, served, picture, scored, received_at)
+        drawn = None
+        if part.heatmap != "none":
+            answer["heatmap"] = _describe(part, answer["id"], scored, served)
+            drawn = await asyncio.to_thread(_draw, part.heatmap, picture, scored, served)
         clock.lap("post")
+        if drawn is not None:
+            answer["heatmap"]["lost"] = not await asyncio.to_thread(self._keep, answer["id"], part.heatmap, drawn)
+            clock.lap("heatmap")
         clock.laps |= {"queue": scored.queue_ms, "device": scored.device_ms}
         answer["timings_ms"] = {name: round(value, 3) for name, value in clock.laps.items()}
-        await self._ledger.append(answer, drawn)
+        await self._ledger.append(answer)
         clock.lap("ledger")
         self._observe(part.product, answer, clock)
         answer["timings_ms"] = {name: round(value, 3) for name, value in clock.laps.items()} | {"total": clock.total}
@@ -80,6 +98,16 @@ class Inspection:
         spec = served.manifest.detector.input
         picture = decode(data, spec, self._limits)
         return picture, resize_to_input(picture.pixels, spec)
+
+    def _keep(self, verdict_id: str, style: HeatmapStyle, drawn: bytes) -> bool:
+        """Whether the disk took the heatmap; a verdict does not wait for a full disk to be emptied."""
+        try:
+            self._pictures.save(verdict_id, style, drawn)
+        except HeatmapLost as error:
+            log.error("%s", error)
+            self._metrics.heatmaps_lost.inc()
+            return False
+        return True
 
     def _observe(self, product: str, answer: dict[str, Any], clock: "_Stages") -> None:
         for stage, milliseconds in clock.laps.items():
@@ -112,7 +140,7 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _answer(part: Part, served: Served, picture: Picture, scored: Scored) -> dict[str, Any]:
+def _answer(part: Part, served: Served, picture: Picture, scored: Scored, received_at: datetime) -> dict[str, Any]:
     calibration = served.manifest.calibration
     judgement = judge(scored.score, calibration)
     regions = find_regions(
@@ -124,6 +152,7 @@ def _answer(part: Part, served: Served, picture: Picture, scored: Scored) -> dic
         "part_id": part.part_id,
         "station": part.station,
         "captured_at": None if part.captured_at is None else timestamp(part.captured_at),
+        "received_at": timestamp(received_at),
         "inspected_at": timestamp(datetime.now(UTC)),
         "verdict": str(judgement.verdict),
         "score": scored.score,
@@ -141,9 +170,7 @@ def _answer(part: Part, served: Served, picture: Picture, scored: Scored) -> dic
     }
 
 
-def _describe(part: Part, verdict_id: str, scored: Scored, served: Served) -> dict[str, Any] | None:
-    if part.heatmap == "none":
-        return None
+def _describe(part: Part, verdict_id: str, scored: Scored, served: Served) -> dict[str, Any]:
     height, width = scored.heatmap.shape
     return {
         "style": part.heatmap,

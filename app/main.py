@@ -1,19 +1,21 @@
 """create_app(settings): builds and wires; no logic."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
+from app.arrival import Arrivals
 from app.catalog import Catalog
 from app.errors import install_handlers
 from app.inspection import Inspection
 from app.ledger.sqlite import Ledger
-from app.metrics import Metrics
+from app.metrics import Metrics, RequestCount
+from app.openapi import install_openapi
+from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
-from app.routes import health, inspect, products
-from app.schemas import Problem
+from app.routes import docs, health, inspect, products
 from app.settings import Settings, find_devices
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
@@ -27,9 +29,11 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         queue=settings.queue_limit,
         batch=settings.batch_limit,
         timeout_s=settings.request_timeout_s,
-        resident_models=settings.resident_models,
+        resident_bytes=settings.resident_bytes,
     )
     decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+
+    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -37,49 +41,35 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         state.pool = Pool(find_devices(settings.devices), loader, limits)
         state.catalog = Catalog(Registry(settings.model_store), state.pool)
         state.ledger = Ledger(settings.data)
+        state.pictures = PictureStore(settings.data / "heatmaps", retention)
         state.inspection = Inspection(
-            catalog=state.catalog, pool=state.pool, ledger=state.ledger, metrics=metrics, limits=decode_limits
+            catalog=state.catalog,
+            pool=state.pool,
+            ledger=state.ledger,
+            pictures=state.pictures,
+            metrics=metrics,
+            limits=decode_limits,
         )
         state.pool.start()
-        preparing = asyncio.create_task(state.catalog.prepare_all())
+        background = [
+            asyncio.create_task(state.catalog.prepare_all()),
+            asyncio.create_task(keep_within_limits(state.pictures)),
+        ]
         yield
         state.stopping.set()
         await state.pool.drain(settings.drain_s)
-        preparing.cancel()
-        with suppress(asyncio.CancelledError):
-            await preparing
+        for task in background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await state.ledger.close()
 
-    app = FastAPI(title="inspect-line", version="0.1.0", description="Visual inspection.", lifespan=lifespan)
+    app = FastAPI(title="inspect-line", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings, app.state.metrics, app.state.stopping = settings, metrics, asyncio.Event()
-    for module in (inspect, products, health):
+    for module in (inspect, products, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
-    _count_requests(app, metrics)
-    _document_problems(app)
+    app.add_middleware(RequestCount, metrics=metrics)
+    app.add_middleware(Arrivals)  # outermost: the id is on every answer
+    install_openapi(app)
     return app
-
-
-def _count_requests(app: FastAPI, metrics: Metrics) -> None:
-    @app.middleware("http")
-    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        status = 500  # what an error that no table knows is answered with
-        try:
-            response = await call_next(request)
-            status = response.status_code
-        finally:
-            route = getattr(request.scope.get("route"), "path", "unknown")
-            metrics.requests.labels(route, str(status)).inc()
-        return response
-
-
-def _document_problems(app: FastAPI) -> None:
-    """OpenAPI's entry of the problem that every error answer refers to."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, object]:
-        schema = generate()
-        schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

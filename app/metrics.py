@@ -1,6 +1,7 @@
 """What Prometheus scrapes. One registry per service, so that two in one process (tests) do not share counts."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter that nobody graphs
 
@@ -23,8 +24,38 @@ class Metrics:
         self.ratio = Histogram(
             "inspect_score_ratio", "Score over the ng threshold.", ["product"], buckets=RATIOS, registry=here
         )
+        self.heatmap_bytes = Gauge("inspect_heatmap_bytes", "Heatmaps on disk, bytes.", registry=here)
+        self.heatmaps_lost = Counter("inspect_heatmaps_lost", "Heatmaps that the disk refused.", registry=here)
         self.queue = Gauge("inspect_queue_length", "Pictures that wait.", registry=here)
         self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
         self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)
         self.restarts_seen = 0  # of the pool, when they were last counted
+        self.resident = Gauge("inspect_resident_bytes", "Weights in memory, bytes.", ["device"], registry=here)
         self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], registry=here)
+
+
+class RequestCount:
+    """Middleware that counts each answer by its route's template, never by what the sender wrote."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._requests = metrics.requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection; what is not HTTP passes."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500  # what an error that no table knows is answered with, outside of here
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            self._requests.labels(route, str(status)).inc()

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -20,17 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.batching import next_batch
-from app.pool_errors import (
-    Draining,
-    InspectionFailed,
-    InspectionTimeout,
-    ModelUnavailable,
-    PoolError,
-    QueueFull,
-    WorkerLost,
-)
+from app.job import Job, Timing, outcome_of
+from app.pool_errors import Draining, InspectionTimeout, QueueFull, WorkerLost
 from app.work import ModelRef, Scored
-from app.worker import Answer, Loader, Pictures, Result, work
+from app.worker import Answer, Loader, Pictures, work
 
 log = logging.getLogger(__name__)
 
@@ -47,30 +40,7 @@ class PoolLimits:
     queue: int = 64
     batch: int = 8
     timeout_s: float = 30.0
-    resident_models: int = 8
-
-
-@dataclass
-class _Job:
-    model: ModelRef
-    pixels: npt.NDArray[np.uint8] | None
-    """None only loads the model."""
-    future: asyncio.Future[Scored]
-    loop: asyncio.AbstractEventLoop
-    queued_at: float = field(default_factory=time.perf_counter)
-    attempts: int = 0
-
-    def finish(self, outcome: Scored | PoolError) -> None:
-        """Give the caller an outcome, from any thread; one that has gone away is left alone."""
-        self.loop.call_soon_threadsafe(self._set, outcome)
-
-    def _set(self, outcome: Scored | PoolError) -> None:
-        if self.future.done():
-            return
-        if isinstance(outcome, PoolError):
-            self.future.set_exception(outcome)
-        else:
-            self.future.set_result(outcome)
+    resident_bytes: int = 4 << 30
 
 
 class Pool:
@@ -79,7 +49,7 @@ class Pool:
     def __init__(self, devices: Sequence[str], loader: Loader, limits: PoolLimits) -> None:
         self._loader = loader
         self._limits = limits
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._lanes = [_Lane(device, self) for device in devices]
@@ -108,6 +78,11 @@ class Pool:
         return sum(lane.is_up for lane in self._lanes)
 
     @property
+    def resident_bytes(self) -> dict[str, int]:
+        """Device → bytes of weights in its worker's memory."""
+        return {lane.device: lane.resident_bytes for lane in self._lanes}
+
+    @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers that are alive."""
         return tuple(lane.process.pid for lane in self._lanes if lane.is_up and lane.process and lane.process.pid)
@@ -134,7 +109,7 @@ class Pool:
 
     async def _ask(self, model: ModelRef, pixels: npt.NDArray[np.uint8] | None) -> Scored:
         loop = asyncio.get_running_loop()
-        job = _Job(model, pixels, loop.create_future(), loop)
+        job = Job(model, pixels, loop.create_future(), loop)
         with self._changed:
             if self._stopping:
                 raise Draining("the service is stopping and takes no more work")
@@ -144,19 +119,21 @@ class Pool:
             self._changed.notify()
         return await job.future
 
-    def take(self) -> list[_Job] | None:
+    def take(self) -> list[Job] | None:
         """The next batch; an empty one when none came for a while, None when the pool stops and nothing waits."""
         with self._changed:
             if not self._waiting and not self._stopping:
                 self._changed.wait(IDLE_CHECK)
             live = [job for job in self._waiting if not job.future.done()]
-            places = set(next_batch([job.model for job in live], self._limits.batch))
+            # what a dead worker held stands at the front and runs alone: only the picture that kills dies thrice
+            limit = 1 if live and live[0].attempts else self._limits.batch
+            places = set(next_batch([job.model for job in live], limit))
             self._waiting = deque(job for place, job in enumerate(live) if place not in places)
             if not places and self._stopping:
                 return None
             return [live[place] for place in sorted(places)]
 
-    def give_back(self, jobs: Sequence[_Job]) -> None:
+    def give_back(self, jobs: Sequence[Job]) -> None:
         """What a dead worker held goes to the front, or is given up after MAX_ATTEMPTS."""
         for job in jobs:
             job.attempts += 1
@@ -172,7 +149,7 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=work, args=(theirs, device, self._loader, self._limits.resident_models), daemon=True
+            target=work, args=(theirs, device, self._loader, self._limits.resident_bytes), daemon=True
         )
         process.start()
         theirs.close()
@@ -187,6 +164,7 @@ class _Lane:
         self.process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._loaded: dict[str, ModelRef] = {}
+        self.resident_bytes = 0
         self._pool = pool
         self.thread = threading.Thread(target=self._run, name=f"lane-{device}", daemon=True)
 
@@ -228,7 +206,7 @@ class _Lane:
         """Start the process, or another one with the same models where it has died, also while nothing waited."""
         if self.is_up:
             return
-        lost, self._loaded = self._loaded, {}
+        lost, self._loaded, self.resident_bytes = self._loaded, {}, 0
         if self.process is not None:
             log.error("worker on %s died (exit %s); starting another", self.device, self.process.exitcode)
             self._pool.restarts += 1
@@ -241,12 +219,14 @@ class _Lane:
             raise EOFError("no worker")
         self._pipe.send((model, pictures))
         answer: Answer = self._pipe.recv()
-        if answer.refused is None and answer.fault is None:
+        self.resident_bytes = answer.resident_bytes
+        if answer.refused is None and answer.fault is None and answer.too_large is None:
             self._loaded[model.digest] = model
             self._pool.golden_delta[model.product] = answer.golden_delta
+        self._loaded = {digest: self._loaded[digest] for digest in answer.resident if digest in self._loaded}
         return answer
 
-    def _serve(self, jobs: list[_Job]) -> None:
+    def _serve(self, jobs: list[Job]) -> None:
         """All pictures at once; when that raises, one by one, so that a picture can only hurt itself."""
         started = time.perf_counter()
         pictures = [job.pixels for job in jobs if job.pixels is not None]
@@ -259,20 +239,4 @@ class _Lane:
         results = iter(answer.results)
         for job in jobs:
             result = next(results, None) if job.pixels is not None else None
-            job.finish(_outcome(job, answer, result, _Timing((started - job.queued_at) * 1000, device_ms, len(jobs))))
-
-
-@dataclass(frozen=True)
-class _Timing:
-    queue_ms: float
-    device_ms: float
-    batch_size: int
-
-
-def _outcome(job: _Job, answer: Answer, result: Result | None, timing: _Timing) -> Scored | PoolError:
-    if answer.refused is not None:
-        return ModelUnavailable(answer.refused)
-    if answer.fault is not None:
-        return ModelUnavailable(answer.fault) if job.pixels is None else InspectionFailed(answer.fault)
-    score, heatmap = result if result is not None else (0.0, np.empty((0, 0), np.float32))
-    return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size)
+            job.finish(outcome_of(job, answer, result, Timing((started - job.queued_at) * 1000, device_ms, len(jobs))))

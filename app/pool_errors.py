@@ -4,6 +4,7 @@ PoolError
 ├── QueueFull            more pictures wait than the limit; come again
 ├── Draining             the service is stopping
 ├── ModelUnavailable     the worker refused to load the version; the message says why
+├── ModelTooLarge        the version fits into no worker's memory
 ├── InspectionFailed     scoring this picture raised, alone in its batch
 ├── WorkerLost           workers died over it, as often as it may be tried
 └── InspectionTimeout    no answer in time
@@ -24,6 +25,10 @@ class Draining(PoolError):
 
 class ModelUnavailable(PoolError):
     """The version cannot be loaded."""
+
+
+class ModelTooLarge(PoolError):
+    """The version needs more memory than a worker may use, whatever else it holds."""
 
 
 class InspectionFailed(PoolError):

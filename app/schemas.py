@@ -49,6 +49,8 @@ class Heatmap(BaseModel):
     height: int
     scale: dict[str, float]
     url: str
+    lost: bool = False
+    """The disk refused it: `url` will never give it; the verdict holds."""
     data: str | None = None
 
 
@@ -63,6 +65,7 @@ class Answer(BaseModel):
                 "part_id": "C-0042",
                 "station": "EL-1",
                 "captured_at": "2026-11-24T08:15:02.120Z",
+                "received_at": "2026-11-24T08:15:02.137Z",
                 "inspected_at": "2026-11-24T08:15:02.161Z",
                 "verdict": "ng",
                 "score": 5.31,
@@ -81,6 +84,8 @@ class Answer(BaseModel):
     part_id: str | None
     station: str | None
     captured_at: str | None
+    received_at: str | None = None
+    """When the service had the request's head; absent in verdicts of schema 1."""
     inspected_at: str
     verdict: Literal["ok", "review", "ng"]
     score: float
@@ -114,6 +119,7 @@ class Problem(BaseModel):
     status: int
     code: str
     detail: str
+    request_id: str
 
 
 class Health(BaseModel):

@@ -22,9 +22,11 @@ class Settings(BaseSettings):
     """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64
     batch_limit: Positive = 8
-    resident_models: Positive = 8
+    resident_bytes: Positive = 4 << 30
     max_body_bytes: Positive = 32 << 20
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
+    heatmap_bytes: Positive = 2 << 30
+    heatmap_days: Positive = 30
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     drain_s: Annotated[float, Field(gt=0)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -17,6 +17,8 @@ class ModelRef:
     """The artifact's folder, `<store>/products/<product>/versions/<version>`."""
     digest: str
     """SHA-256 of its manifest.json."""
+    bytes: int = 0
+    """Of its weights and its backbone's: what a worker reserves before it loads them."""
 
 
 @dataclass(frozen=True)

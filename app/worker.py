@@ -2,14 +2,17 @@
 
 In, through a pipe: (ModelRef, [(H,W,3) uint8, …]); an empty list only loads the model.
 Out: `Answer`.
-Exits when the pipe closes, so it never outlives the service. The only module here that imports torch.
+Exits when the pipe closes, so it never outlives the service, and with EXIT_CODE when its device is lost.
+The only module here that imports torch.
 """
 
 import logging
+import os
 import signal
-from collections import OrderedDict
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +20,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from app.device_faults import EXIT_CODE, is_device_fault, is_out_of_memory
+from app.residency import NeverFits, Residency
 from app.work import ModelRef
 
 log = logging.getLogger(__name__)
@@ -52,29 +57,41 @@ class Answer:
     golden_delta: float = 0.0
     refused: str | None = None
     """Why the loader refused the version."""
+    too_large: str | None = None
+    """Why no worker can hold it."""
     fault: str | None = None
     """What loading or scoring raised beyond that; of several pictures, any may be the cause."""
+    resident: tuple[str, ...] = ()
+    """Digests of the models that are in memory now."""
+    resident_bytes: int = 0
 
 
-def work(pipe: Connection, device: str, loader: Loader, resident: int) -> None:
-    """Answer batches until the pipe closes."""
+def work(pipe: Connection, device: str, loader: Loader, resident_bytes: int) -> None:
+    """Answer batches until the pipe closes, or until the device is lost: then nothing is answered any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    models: OrderedDict[str, Runner] = OrderedDict()
+    models = _Models(device, loader, resident_bytes)
     while True:
         try:
             ref, pictures = pipe.recv()
         except (EOFError, OSError):
             return
+        out_of_memory = False
         try:
-            runner = _resident(models, ref, device, loader, resident)
-            answer = Answer(tuple(runner(pictures)) if pictures else (), runner.golden_delta)
+            answer = _score(models, ref, pictures)
         except Refused as refusal:
             answer = Answer(refused=str(refusal))
+        except NeverFits as refusal:
+            answer = Answer(too_large=f"{ref.product}@{ref.version}: {refusal}")
         except Exception as error:
             log.exception("%s@%s: %d pictures", ref.product, ref.version, len(pictures))
+            if is_device_fault(error):
+                os._exit(EXIT_CODE)  # no clean-up: it would call into the lost device, and may hang there
+            out_of_memory = is_out_of_memory(error)
             answer = Answer(fault=f"{type(error).__name__}: {error}")
-        pipe.send(answer)
+        if out_of_memory:  # here, where the error no longer holds the tensors of its batch
+            _empty_cache()
+        pipe.send(replace(answer, resident=models.residency.digests, resident_bytes=models.residency.bytes))
 
 
 def load_detector(path: Path, device: str) -> Runner:
@@ -115,11 +132,34 @@ class _Detecting:
         return self.score(pictures)
 
 
-def _resident(models: "OrderedDict[str, Runner]", ref: ModelRef, device: str, loader: Loader, limit: int) -> Runner:
-    """The model of `ref`, loaded if need be; the one that was not used for the longest time makes room."""
-    if ref.digest not in models:
-        while len(models) >= limit:
-            models.popitem(last=False)
-        models[ref.digest] = loader(ref.path, device)
-    models.move_to_end(ref.digest)
-    return models[ref.digest]
+class _Models:
+    """Loaded models, within the bytes that they may take."""
+
+    def __init__(self, device: str, loader: Loader, limit: int) -> None:
+        self.residency = Residency(limit)
+        self._device = device
+        self._loader = loader
+        self._runners: dict[str, Runner] = {}
+
+    def get(self, ref: ModelRef) -> Runner:
+        """The model of `ref`, loaded if need be, after those that must make room have gone."""
+        for digest in self.residency.reserve(ref.digest, ref.bytes):
+            del self._runners[digest]
+        if ref.digest not in self._runners:
+            with ExitStack() as undo:
+                undo.callback(self.residency.release, ref.digest)
+                self._runners[ref.digest] = self._loader(ref.path, self._device)
+                undo.pop_all()
+        return self._runners[ref.digest]
+
+
+def _score(models: _Models, ref: ModelRef, pictures: Pictures) -> Answer:
+    """A function of its own, so that no name outlives it and keeps a model in memory that was to make room."""
+    runner = models.get(ref)
+    return Answer(tuple(runner(pictures)) if pictures else (), runner.golden_delta)
+
+
+def _empty_cache() -> None:
+    """Give unused device memory back, so that the pictures of the batch fit one by one."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.cuda.empty_cache()

@@ -1,6 +1,6 @@
 """Verdicts on disk: append-only, committed before the answer is sent.
 
-In: the answer as JSON, and the heatmap's PNG bytes if there are any. Out: the same by id.
+In: the answer as JSON. Out: the same by id. Refuses: a ledger of a schema that it does not know; ids that it lacks.
 One thread owns the connection; WAL with synchronous=FULL, so a committed verdict survives a power cut.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from app.ledger.errors import LedgerUnavailable, UnknownVerdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 held heatmaps in its rows; they are still read, and new ones are files (app/pictures.py)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -38,7 +38,7 @@ class Ledger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._connection = self._thread.submit(self._open, folder).result()
 
-    async def append(self, answer: dict[str, Any], heatmap: bytes | None) -> None:
+    async def append(self, answer: dict[str, Any]) -> None:
         """Commit one verdict."""
         row = (
             answer["id"],
@@ -48,7 +48,6 @@ class Ledger:
             answer["score"],
             answer["inspected_at"],
             json.dumps(answer),
-            heatmap,
         )
         await self._run(lambda: self._insert(row))
 
@@ -58,8 +57,8 @@ class Ledger:
         answer: dict[str, Any] = json.loads(row)
         return answer
 
-    async def heatmap(self, verdict_id: str) -> bytes | None:
-        """The heatmap that was kept with it, PNG bytes."""
+    async def old_heatmap(self, verdict_id: str) -> bytes | None:
+        """The heatmap in a row of schema 1."""
         data: bytes | None = await self._run(lambda: self._select("heatmap", verdict_id))
         return data
 
@@ -81,9 +80,9 @@ class Ledger:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA_VERSION):
+            if version not in (0, 1, SCHEMA_VERSION):
                 raise LedgerUnavailable(
-                    f"{folder} holds a ledger of schema {version}; this program knows {SCHEMA_VERSION}"
+                    f"{folder} holds a ledger of schema {version}; this program knows 1 and {SCHEMA_VERSION}"
                 )
             connection.execute(SCHEMA)
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
@@ -95,8 +94,8 @@ class Ledger:
     def _insert(self, row: tuple[Any, ...]) -> None:
         with self._connection:
             self._connection.execute(
-                "INSERT INTO verdicts (id, product, part_id, verdict, score, inspected_at, answer, heatmap) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO verdicts (id, product, part_id, verdict, score, inspected_at, answer) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
 

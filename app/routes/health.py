@@ -3,19 +3,20 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from app.errors import NotReady, responses
+from app.errors import NotReady
+from app.openapi import binary, problems
 from app.schemas import Health
 
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/livez")
+@router.get("/livez", responses=problems())
 async def livez() -> Health:
     """The process answers."""
     return Health(status="alive")
 
 
-@router.get("/readyz", responses=responses(503))
+@router.get("/readyz", responses=problems("service.not_ready"))
 async def readyz(request: Request) -> Health:
     """A worker has loaded a product and its golden pictures scored as at export; false while stopping."""
     state = request.app.state
@@ -26,15 +27,18 @@ async def readyz(request: Request) -> Health:
     return Health(status="ready")
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=binary("text/plain") | problems())
 async def metrics(request: Request) -> Response:
     """Prometheus text."""
     state = request.app.state
     collectors, pool = state.metrics, state.pool
+    collectors.heatmap_bytes.set(state.pictures.bytes)
     collectors.queue.set(pool.waiting)
     collectors.workers.set(pool.workers_up)
     collectors.restarts.inc(pool.restarts - collectors.restarts_seen)
     collectors.restarts_seen = pool.restarts
+    for device, size in pool.resident_bytes.items():
+        collectors.resident.labels(device).set(size)
     for product, delta in pool.golden_delta.items():
         collectors.golden.labels(product).set(delta)
     return Response(generate_latest(collectors.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,65 +1,67 @@
 """POST /inspect and the verdicts that came of it."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.arrival import arrival_of
 from app.body import read_part
-from app.errors import responses
-from app.ledger.errors import UnknownVerdict
+from app.openapi import INSPECT, STATUSES, binary, problems
+from app.picture_errors import HeatmapLost, NoHeatmap
 from app.schemas import Answer
 
 router = APIRouter(tags=["inspection"])
-TEXT = {"type": "string"}
-QUERY: dict[str, Any] = {
-    "product": TEXT,
-    "part_id": TEXT,
-    "station": TEXT,
-    "captured_at": {"type": "string", "format": "date-time"},
-    "heatmap": {"type": "string", "enum": ["none", "png", "overlay", "raw"], "default": "png"},
-    "inline": {"type": "boolean", "default": True},
-}
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-FORM: dict[str, Any] = {
-    "type": "object",
-    "required": ["image"],
-    "properties": {"image": {"type": "string", "format": "binary"}, **QUERY},
-}
-REQUEST: dict[str, Any] = {
-    "parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in QUERY.items()],
-    "requestBody": {
-        "required": True,
-        "content": {"image/png": BINARY, "image/jpeg": BINARY, "multipart/form-data": {"schema": FORM}},
-    },
-}
+RECORDED = ("verdict.unknown", "ledger.unavailable")
+HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
+ELSEWHERE = {"verdict.unknown", *HEATMAP, "service.not_ready"}  # codes that inspecting never gives
 
 
 @router.post(
     "/inspect",
     response_model=Answer,
-    responses=responses(404, 409, 413, 415, 422, 500, 503, 504),
-    openapi_extra=REQUEST,
+    responses=problems(*STATUSES.keys() - ELSEWHERE),
+    openapi_extra=INSPECT,
 )
 async def inspect(request: Request) -> dict[str, Any]:
-    """Inspect one picture. `product` (required) and the others go in the query or as form fields."""
+    """Inspect one picture. The verdict is recorded before it is answered, and GET /verdicts/{id} gives it again.
+
+    Two ways, the same answer:
+
+    - the picture as the body, its fields in the query:
+      `curl -H 'Content-Type: image/jpeg' --data-binary @part.jpg 'http://…/inspect?product=solar-mono&part_id=C-42'`
+    - a form: `curl -F image=@part.jpg -F product=solar-mono http://…/inspect`
+
+    JPEG, PNG, BMP, TIFF or WebP; of several frames the first. EXIF says which way is up, and regions are in pixels of
+    the upright picture.
+    """
     state = request.app.state
     data, part = await read_part(request, state.settings.max_body_bytes)
-    answer: dict[str, Any] = await state.inspection.inspect(data, part)
+    answer: dict[str, Any] = await state.inspection.inspect(data, part, arrival_of(request).received_at)
     return answer
 
 
-@router.get("/verdicts/{verdict_id}", response_model=Answer, responses=responses(404, 503))
+@router.get("/verdicts/{verdict_id}", response_model=Answer, responses=problems(*RECORDED))
 async def verdict(request: Request, verdict_id: str) -> dict[str, Any]:
     """A verdict as it was answered, without the heatmap's data; also after a restart."""
     answer: dict[str, Any] = await request.app.state.ledger.find(verdict_id)
     return answer
 
 
-@router.get("/verdicts/{verdict_id}/heatmap", response_class=Response, responses=responses(404, 503))
+@router.get(
+    "/verdicts/{verdict_id}/heatmap",
+    response_class=Response,
+    responses=binary("image/png", "application/octet-stream") | problems(*RECORDED, *HEATMAP),
+)
 async def heatmap(request: Request, verdict_id: str) -> Response:
-    """The heatmap that was asked for when the part was inspected."""
-    ledger = request.app.state.ledger
-    answer, data = await ledger.find(verdict_id), await ledger.heatmap(verdict_id)
+    """The heatmap that was asked for when the part was inspected; `raw` is float32, little-endian, row by row."""
+    state = request.app.state
+    kept = (await state.ledger.find(verdict_id))["heatmap"]
+    if kept is None:
+        raise NoHeatmap(f"verdict {verdict_id!r} was inspected with heatmap=none")
+    if kept.get("lost"):
+        raise HeatmapLost(f"the heatmap of verdict {verdict_id!r} was refused by the disk when it was inspected")
+    data = await state.ledger.old_heatmap(verdict_id)
     if data is None:
-        raise UnknownVerdict(f"verdict {verdict_id!r} was inspected with heatmap=none")
-    return Response(data, media_type=answer["heatmap"]["media_type"])
+        data = await asyncio.to_thread(state.pictures.load, verdict_id, kept["style"])
+    return Response(data, media_type=kept["media_type"])

@@ -3,23 +3,23 @@
 from fastapi import APIRouter, Request
 
 from app.catalog import Catalog
-from app.errors import responses
+from app.openapi import problems
 from app.schemas import Product
 from model_store.errors import UnknownProduct
 
 router = APIRouter(tags=["products"])
 
 
-@router.get("/products")
+@router.get("/products", responses=problems("product.unavailable"))
 async def products(request: Request) -> list[Product]:
     """Every product, whether it serves or not."""
     catalog: Catalog = request.app.state.catalog
     return [_describe(catalog, name) for name in catalog.products()]
 
 
-@router.get("/products/{product}", responses=responses(404, 422))
+@router.get("/products/{product}", responses=problems("product.unknown", "product.unavailable"))
 async def product(request: Request, product: str) -> Product:
-    """One product."""
+    """One product; `reason` says why it, or its newest version, does not serve."""
     catalog: Catalog = request.app.state.catalog
     if product not in catalog.products():
         raise UnknownProduct(f"no version of {product!r} is in the store")

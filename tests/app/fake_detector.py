@@ -9,9 +9,24 @@ import numpy as np
 from app.worker import Pictures, Refused, Result
 
 
+class AcceleratorError(RuntimeError):
+    """Torch's, by its name."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """Torch's, by its name."""
+
+
+AcceleratorError.__module__ = OutOfMemoryError.__module__ = "torch"
+
+
 @dataclass(frozen=True)
 class FakeDetector:
-    """White pictures raise; with `path.name == "crash"` the process dies over every picture."""
+    """White pictures raise; what else happens is said by `path.name`.
+
+    "crash": the process dies over every picture; "fault": the first batch after `path` appeared loses the device;
+    "poison": pictures of level 66 do; "small": the device has room for one picture at a time.
+    """
 
     path: Path
     golden_delta: float = 0.0
@@ -19,6 +34,13 @@ class FakeDetector:
     def __call__(self, pictures: Pictures) -> list[Result]:
         if self.path.name == "crash":
             os._exit(7)
+        if self.path.name == "fault" and self.path.is_dir():
+            self.path.rmdir()
+            raise AcceleratorError("CUDA error: an illegal memory access was encountered")
+        if self.path.name == "poison" and any(picture.mean() == 66 for picture in pictures):
+            raise AcceleratorError("CUDA error: device-side assert triggered")
+        if self.path.name == "small" and len(pictures) > 1:
+            raise OutOfMemoryError("CUDA out of memory")
         if any(picture.min() == 255 for picture in pictures):
             raise ValueError("a white picture")
         return [(float(picture.mean()), picture[..., 0].astype(np.float32)) for picture in pictures]

@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import row_of
 from app.ledger.errors import LedgerError
+from app.picture_errors import PictureError
 from app.pool_errors import PoolError
 from detector.errors import DecodeError, ScoreNotFinite
 from model_store.errors import ArtifactError
@@ -18,7 +19,8 @@ def leaves(kind: type[Exception]) -> list[type[Exception]]:
 
 
 @pytest.mark.parametrize(
-    "leaf", [leaf for root in (DecodeError, ArtifactError, PoolError, LedgerError) for leaf in leaves(root)]
+    "leaf",
+    [leaf for root in (DecodeError, ArtifactError, PoolError, LedgerError, PictureError) for leaf in leaves(root)],
 )
 def test_every_leaf_has_a_row(leaf: type[Exception]) -> None:
     status, code = row_of(leaf("x"))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from app.pool import Pool, PoolLimits
-from app.pool_errors import Draining, InspectionFailed, ModelUnavailable, QueueFull, WorkerLost
+from app.pool_errors import Draining, InspectionFailed, ModelTooLarge, ModelUnavailable, QueueFull, WorkerLost
 from app.work import ModelRef
 from tests.app.fake_detector import load_fake
 
@@ -26,8 +26,8 @@ def grey(level: int) -> npt.NDArray[np.uint8]:
 
 
 @asynccontextmanager
-async def running(queue: int = 300) -> AsyncIterator[Pool]:
-    pool = Pool(["cpu"], load_fake, PoolLimits(queue=queue))
+async def running(queue: int = 300, resident_bytes: int = 100) -> AsyncIterator[Pool]:
+    pool = Pool(["cpu"], load_fake, PoolLimits(queue=queue, resident_bytes=resident_bytes))
     pool.start()
     try:
         yield pool
@@ -140,5 +140,55 @@ def test_a_caller_that_goes_away_does_not_stop_the_worker() -> None:
             await asyncio.sleep(0)
             gone.cancel()
             assert (await pool.submit(MODEL, grey(4))).score == 4
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_device_ends_its_worker_and_the_next_one_answers(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            (tmp_path / "fault").mkdir()
+            scored = await pool.submit(ModelRef("part", 1, tmp_path / "fault", "d" * 64), grey(9))
+            assert scored.score == 9
+            assert pool.restarts == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_picture_that_loses_the_device_each_time_fails_alone() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            poison = ModelRef("part", 1, Path("poison"), "e" * 64)
+            levels = range(60, 70)
+            outcomes = await asyncio.gather(*(pool.submit(poison, grey(it)) for it in levels), return_exceptions=True)
+            assert [getattr(outcome, "score", None) for outcome in outcomes] == [
+                None if level == 66 else level for level in levels
+            ]
+            assert isinstance(outcomes[6], WorkerLost)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_a_batch_that_fills_the_device_is_run_one_by_one_by_the_same_worker() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            small = ModelRef("part", 1, Path("small"), "f" * 64)
+            scored = await asyncio.gather(*(pool.submit(small, grey(level)) for level in range(20)))
+            assert [result.score for result in scored] == list(range(20))
+            assert pool.restarts == 0
+
+    asyncio.run(scenario())
+
+
+def test_models_make_room_for_each_other_and_the_largest_is_refused() -> None:
+    async def scenario() -> None:
+        async with running(resident_bytes=100) as pool:
+            for name, size in (("a", 60), ("b", 60), ("c", 40)):
+                await pool.prepare(ModelRef(name, 1, Path(name), name * 64, size))
+            assert pool.resident_bytes == {"cpu": 100}
+            assert (await pool.submit(ModelRef("a", 1, Path("a"), "a" * 64, 60), grey(5))).score == 5
+            with pytest.raises(ModelTooLarge, match="needs 101 bytes"):
+                await pool.prepare(ModelRef("d", 1, Path("d"), "d" * 64, 101))
+            assert pool.resident_bytes == {"cpu": 100}
 
     asyncio.run(scenario())

@@ -21,9 +21,12 @@ KNOWN = {
     "inspect_errors_total": {"code"},
     "inspect_stage_seconds_bucket": {"product", "stage", "le"},
     "inspect_score_ratio_bucket": {"product", "le"},
+    "inspect_heatmap_bytes": set(),
+    "inspect_heatmaps_lost_total": set(),
     "inspect_queue_length": set(),
     "inspect_workers_up": set(),
     "inspect_worker_restarts_total": set(),
+    "inspect_resident_bytes": {"device"},
     "inspect_golden_delta": {"product"},
 }
 

@@ -1,0 +1,63 @@
+"""One picture, or one model to load, from the queue to its caller.
+
+In: what a worker answered. Out: the caller's `Scored`, or the error that it is told. Refuses nothing; a caller that has
+gone away is left alone.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from app.pool_errors import InspectionFailed, ModelTooLarge, ModelUnavailable, PoolError
+from app.work import ModelRef, Scored
+from app.worker import Answer, Result
+
+
+@dataclass
+class Job:
+    """What waits, and who waits for it."""
+
+    model: ModelRef
+    pixels: npt.NDArray[np.uint8] | None
+    """None only loads the model."""
+    future: asyncio.Future[Scored]
+    loop: asyncio.AbstractEventLoop
+    queued_at: float = field(default_factory=time.perf_counter)
+    attempts: int = 0
+    """Workers that died while they held it."""
+
+    def finish(self, outcome: Scored | PoolError) -> None:
+        """Give the caller an outcome, from any thread; one that has gone away is left alone."""
+        self.loop.call_soon_threadsafe(self._set, outcome)
+
+    def _set(self, outcome: Scored | PoolError) -> None:
+        if self.future.done():
+            return
+        if isinstance(outcome, PoolError):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one job in its batch."""
+
+    queue_ms: float
+    device_ms: float
+    batch_size: int
+
+
+def outcome_of(job: Job, answer: Answer, result: Result | None, timing: Timing) -> Scored | PoolError:
+    """What the caller is told; `result` is None for a job that only loads."""
+    if answer.refused is not None:
+        return ModelUnavailable(answer.refused)
+    if answer.too_large is not None:
+        return ModelTooLarge(answer.too_large)
+    if answer.fault is not None:
+        return ModelUnavailable(answer.fault) if job.pixels is None else InspectionFailed(answer.fault)
+    score, heatmap = result if result is not None else (0.0, np.empty((0, 0), np.float32))
+    return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size)

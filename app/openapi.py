@@ -1,0 +1,134 @@
+"""What OpenAPI cannot read off the code: the body of POST /inspect, the errors of a route, what each code means.
+
+In: stable codes of app/errors.py. Out: pieces of an OpenAPI document for the routes' decorators. Refuses: a code that
+no error has (KeyError, when the service starts).
+"""
+
+from collections import defaultdict
+from http import HTTPStatus
+from typing import Any, get_args
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.arrival import ACCEPTED, REQUEST_ID
+from app.errors import PROBLEM, TABLE
+from app.inspection import HeatmapStyle
+from app.schemas import Problem
+from detector.decode import SUPPORTED_MEDIA_TYPES
+
+FAULT = "service.fault"
+STATUSES = {code: status for status, code in TABLE.values()} | {FAULT: 500}
+MEANINGS = {code: (kind.__doc__ or "").partition("\n")[0] for kind, (_, code) in reversed(TABLE.items())} | {
+    "detector.fault": "The detector raised on purpose, for a reason that has no code of its own.",
+    "ledger.unavailable": "The verdict could not be recorded, so there is none: send the picture again.",
+    "product.unavailable": "No version of the product loads; `detail` says why.",
+    FAULT: "A fault of ours; the log has more under `request_id`.",
+}
+ABOUT = """Post the image of a part, get an anomaly score, a verdict and a heatmap.
+
+Every error is `application/problem+json` with a stable `code`; `detail` is for people. An error is never a verdict.
+Every answer carries `X-Request-Id`: the client's own, if it sent one of 1 to 128 characters of `A-Za-z0-9._-`.
+503 carries `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds."""
+
+TEXT = {"type": "string", "maxLength": 200}
+FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "product": ({"type": "string", "maxLength": 63}, "Required, here or in the form. GET /products lists them."),
+    "part_id": (TEXT, "Your name of the part; comes back in the verdict."),
+    "station": (TEXT, "Your name of the camera or station; comes back in the verdict."),
+    "captured_at": ({"type": "string", "format": "date-time"}, "When the camera took it, RFC 3339 with a zone."),
+    "heatmap": ({"type": "string", "enum": list(get_args(HeatmapStyle)), "default": "png"}, "How it is drawn."),
+    "inline": (
+        {"type": "boolean", "default": True},
+        "Whether the answer holds the heatmap, base64; else only its `url`.",
+    ),
+}
+BINARY = {"type": "string", "format": "binary"}
+PROPERTIES = {name: schema | {"description": says} for name, (schema, says) in FIELDS.items()}
+FORM = {"type": "object", "required": ["image"], "properties": {"image": BINARY, **PROPERTIES}}
+EXAMPLES = {"product": "solar-mono", "part_id": "C-0042", "station": "EL-1", "captured_at": "2026-11-24T08:15:02.120Z"}
+INSPECT: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "schema": schema, "description": says}
+        | ({"example": EXAMPLES[name]} if name in EXAMPLES else {})
+        for name, (schema, says) in FIELDS.items()
+    ]
+    + [
+        {
+            "name": REQUEST_ID,
+            "in": "header",
+            "schema": {"type": "string", "pattern": f"^{ACCEPTED.pattern}$"},
+            "description": "Your name of this request; another one is replaced.",
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "description": "The picture as the whole body, or a form with the file field `image`; the first bytes of the "
+        "picture say what it is, not its name or type. A field may stand in the query or in the form, not in both.",
+        "content": {
+            "multipart/form-data": {"schema": FORM, "example": {"image": "@part.png", **EXAMPLES}},
+            **{kind: {"schema": BINARY} for kind in (*sorted(SUPPORTED_MEDIA_TYPES), "application/octet-stream")},
+        },
+    },
+}
+
+
+def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries of the errors that a route can answer, by status, each code with its meaning and an example."""
+    by_status: dict[int, list[str]] = defaultdict(list)
+    for code in {*codes, FAULT}:
+        by_status[STATUSES[code]].append(code)
+    return {status: _entry(status, sorted(codes)) for status, codes in sorted(by_status.items())}
+
+
+def binary(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entry of an answer that is no JSON."""
+    return {200: {"description": "The bytes.", "content": {kind: {"schema": BINARY} for kind in kinds}}}
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Generate the document once, with the problem that error answers refer to and without FastAPI's own 422."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
+            schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+            for name in ("HTTPValidationError", "ValidationError"):
+                schema["components"]["schemas"].pop(name, None)
+            for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+                _drop_foreign_problem(operation["responses"])
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _entry(status: int, codes: list[str]) -> dict[str, Any]:
+    wait = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    return {
+        "description": "\n".join([HTTPStatus(status).phrase, "", *(f"- `{code}`: {MEANINGS[code]}" for code in codes)]),
+        "headers": wait if status == HTTPStatus.SERVICE_UNAVAILABLE else {},
+        "content": {
+            PROBLEM: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {code: {"value": _example(status, code)} for code in codes},
+            }
+        },
+    }
+
+
+def _example(status: int, code: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:inspect:error:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": MEANINGS[code],
+        "request_id": "line-3.0042",
+    }
+
+
+def _drop_foreign_problem(responses: dict[str, Any]) -> None:
+    """FastAPI promises its own 422 for every parameter; ours are text and cannot fail."""
+    if "application/json" in responses.get("422", {}).get("content", {}):
+        del responses["422"]
