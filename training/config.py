@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.errors import SpecError
-from detector.spec import EAR_THRESHOLD_SIGMAS, EvidenceSpec, InputSpec, SaliencyKind, UNetSpec
+from detector.spec import EAR_THRESHOLD_SIGMAS, DisjointSpec, EvidenceSpec, HideAs, InputSpec, SaliencyKind, UNetSpec
 from training.errors import ConfigInvalid
 
 PRESETS = Path(__file__).parent / "configs"
@@ -33,6 +33,8 @@ class SaliencyConfig(BaseModel):
     kind: SaliencyKind | Literal["auto"] = "auto"
     """`auto`: what the store's backbone can give, or `spectral`, which needs no weights."""
     threshold_sigmas: float = EAR_THRESHOLD_SIGMAS
+    hide_as: HideAs = "mosaic"
+    disjoint: DisjointSpec = Field(default_factory=DisjointSpec)
 
 
 class FitConfig(BaseModel):
@@ -43,10 +45,11 @@ class FitConfig(BaseModel):
     epochs: Positive = 20
     batch_size: Positive = 16
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    schedule: Literal["fixed", "warm-up", "cosine"] = "cosine"
+    schedule: Literal["fixed", "step", "warm-up", "cosine"] = "cosine"
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    loss: Literal["ear", "riad"] = "ear"
     lamp: bool = True
-    """Loss amplification (EAR eq. 5)."""
+    """Loss amplification (EAR eq. 5); RIAD's loss takes none."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Each picture is brightened or darkened by at most this share: a lamp is never quite the same."""
 

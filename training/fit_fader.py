@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from detector.fader import Fader
-from detector.mosaic import hide
 from detector.pipeline import Detector, stack
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import FaderConfig
@@ -85,7 +84,7 @@ def patch_errors(detector: Detector, images: Pictures, patch: int) -> tuple[Tens
     for start in range(0, len(images), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
         pictures = stack(list(images[rows]), device)
-        hint = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
+        hint = detector.hints(pictures, masks[rows].to(device))
         residual = (pictures - detector.reconstruct(hint, None)).abs().mean(dim=1, keepdim=True)
         hints.append(hint)
         errors.append(F.avg_pool2d(residual, patch).flatten(1))

@@ -1,7 +1,7 @@
 """What the reconstruction network and the attenuator minimise.
 
 In: pictures and reconstructions (B,3,H,W) in [0, 1], or errors per patch (B,N). Out: scalars.
-Every term of the reconstruction loss lies in [0, 1], so that LAMP's logarithm is defined from the first step.
+Every term of EAR's loss lies in [0, 1], so that LAMP's logarithm is defined from the first step.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from torch.nn.functional import softplus
 from detector.msgms import msgms_distance
 from detector.ssim import ssim_distance
 
+EAR_SCALES, RIAD_SCALES = 3, 4  # of MSGMS
 LAMP_CEILING = 1 - 1e-6  # -log(1 - L) is infinite at 1
 
 
 @dataclass(frozen=True)
 class ReconstructionLoss:
-    """The sum that is minimised and its three terms, each a mean over the batch in [0, 1]."""
+    """What is minimised and its three terms, each a mean over the batch in [0, 1]."""
 
     total: Tensor
     l2: Tensor
@@ -28,12 +29,16 @@ class ReconstructionLoss:
 
 def reconstruction_loss(pictures: Tensor, reconstructions: Tensor, *, lamp: bool) -> ReconstructionLoss:
     """Mean of L2, (1 - SSIM) / 2 and MSGMS (EAR eq. 4, equal weights: ours), through LAMP (EAR eq. 5) if asked for."""
-    l2 = (pictures - reconstructions).square().mean(dim=(1, 2, 3))
-    ssim = ssim_distance(pictures, reconstructions).mean(dim=(1, 2))
-    msgms = msgms_distance(pictures, reconstructions).mean(dim=(1, 2))
+    l2, ssim, msgms = _terms(pictures, reconstructions, EAR_SCALES)
     combined = (l2 + ssim + msgms) / 3
     amplified = -torch.log1p(-combined.clamp(max=LAMP_CEILING)) if lamp else combined
     return ReconstructionLoss(amplified.mean(), l2.mean(), ssim.mean(), msgms.mean())
+
+
+def riad_loss(pictures: Tensor, reconstructions: Tensor) -> ReconstructionLoss:
+    """L2 + (1 - SSIM) + MSGMS over four scales, all weights 1 (RIAD): of the picture put together from all sets."""
+    l2, ssim, msgms = (term.mean() for term in _terms(pictures, reconstructions, RIAD_SCALES))
+    return ReconstructionLoss(l2 + 2 * ssim + msgms, l2, ssim, msgms)  # `ssim` is (1 - SSIM) / 2
 
 
 def ranking_loss(predicted: Tensor, errors: Tensor) -> Tensor:
@@ -46,3 +51,11 @@ def ranking_loss(predicted: Tensor, errors: Tensor) -> Tensor:
     larger = (errors[:, :, None] > errors[:, None, :]).to(predicted.dtype)
     # each pair stands twice, once each way round: counting only the larger-first one counts it once
     return (softplus(-difference) * larger).sum() / larger.sum().clamp(min=1)
+
+
+def _terms(pictures: Tensor, reconstructions: Tensor, scales: int) -> tuple[Tensor, Tensor, Tensor]:
+    """L2, (1 - SSIM) / 2 and MSGMS of each picture, (B,) in [0, 1]."""
+    l2 = (pictures - reconstructions).square().mean(dim=(1, 2, 3))
+    ssim = ssim_distance(pictures, reconstructions).mean(dim=(1, 2))
+    msgms = msgms_distance(pictures, reconstructions, scales).mean(dim=(1, 2))
+    return l2, ssim, msgms

@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from tests.reference import maths
-from training.losses import ranking_loss, reconstruction_loss
+from training.losses import ranking_loss, reconstruction_loss, riad_loss
 
 
 def test_the_three_terms_are_averaged_and_amplified_by_lamp() -> None:
@@ -27,6 +28,15 @@ def test_lamp_is_finite_for_the_worst_reconstruction_there_is() -> None:
 def test_a_perfect_reconstruction_costs_nothing() -> None:
     pictures = torch.rand(2, 3, 32, 32)
     assert reconstruction_loss(pictures, pictures.clone(), lamp=True).total.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_riads_loss_is_the_plain_sum_over_four_scales() -> None:
+    a, b = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    pairs = list(zip(a[0].double().numpy(), b[0].double().numpy(), strict=True))
+    l2 = np.mean([(x - y) ** 2 for x, y in pairs])
+    ssim = 1 - np.mean([1 - 2 * maths.ssim_distance(x, y) for x, y in pairs])
+    msgms = np.mean([maths.msgms_distance(x, y, 4) for x, y in pairs])
+    assert riad_loss(a, b).total.item() == pytest.approx(l2 + ssim + msgms, rel=1e-4)
 
 
 def test_ranking_loss_equals_the_sum_over_all_pairs() -> None:
