@@ -96,13 +96,16 @@ class Detector(nn.Module):
         return None if self.fader is None else self.fader.gate(hints)
 
     def reconstruct(self, hints: Tensor, gate: Tensor | None) -> Tensor:
-        """(B,3,H,W) hints → reconstructions, skips attenuated by `gate`."""
+        """(B,3,H,W) hints → reconstructions, skips attenuated by `gate`, those of `skip_off` cut."""
         if gate is None or self.spec.fader is None:
             gates: Sequence[Tensor | None] = self.unet.open_gates()
         else:
             height, width = hints.shape[-2:]
             skips = len(self.unet.encoders)
             gates = gates_for_levels(gate, self.spec.fader.levels, skips=skips, height=height, width=width)
+        if off := self.spec.unet.skip_off:
+            closed = hints.new_zeros(1, 1, 1, 1)
+            gates = [closed if level in off else gate for level, gate in enumerate(gates)]
         reconstructions: Tensor = self.unet(hints, gates)
         return reconstructions
 

@@ -87,10 +87,14 @@ class UNetSpec:
 
     widths: tuple[int, ...] = (16, 32, 64, 128)
     kernel: Literal[3, 5] = 3
+    skip_off: tuple[int, ...] = ()
+    """Skip connections that are open while training and cut when a part is scored (EAR v1); 0 is the finest."""
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.widths) <= 7 or any(width < 1 for width in self.widths):
             raise SpecError(f"unet.widths must be 2 to 7 positive numbers, not {self.widths}")
+        if any(not 0 <= level < len(self.widths) - 1 for level in self.skip_off):
+            raise SpecError(f"unet.skip_off must be 0 to {len(self.widths) - 2}, not {self.skip_off}")
 
     @property
     def stride(self) -> int:

@@ -116,7 +116,7 @@ class TrainConfig(BaseModel):
 
 def load_config(preset: str, options: Mapping[str, Any], overrides: Sequence[str]) -> TrainConfig:
     """`preset` names a file of training/configs or is a path; `options` and then `a.b=value` lines go over it."""
-    fields = read_toml(preset)
+    fields = read_preset(preset)
     fields.update(options)
     for line in overrides:
         _override(fields, line)
@@ -137,6 +137,17 @@ def parse_config(fields: Mapping[str, Any], *, what: str) -> TrainConfig:
         raise ConfigInvalid(f"{what} is not valid: {exc}") from exc
 
 
+def read_preset(preset: str) -> dict[str, Any]:
+    """The tables of a preset or of a file, over those of the one that its `extends` names, and so on."""
+    fields, seen = read_toml(preset), {preset}
+    while (base := fields.pop("extends", None)) is not None:
+        if not isinstance(base, str) or base in seen:
+            raise ConfigInvalid(f"{preset}: extends = {base!r} leads back or names no preset")
+        seen.add(base)
+        fields = _laid_over(read_toml(base), fields)
+    return fields
+
+
 def read_toml(preset: str) -> dict[str, Any]:
     """The tables of a preset or of a file."""
     file = PRESETS / f"{preset}.toml"
@@ -149,6 +160,15 @@ def read_toml(preset: str) -> dict[str, Any]:
         raise ConfigInvalid(f"{preset!r} is neither a file nor one of {names}") from exc
     except ValueError as exc:
         raise ConfigInvalid(f"{file} is no TOML: {exc}") from exc
+
+
+def _laid_over(base: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `fields` in place of its own; tables are joined key by key."""
+    joined = dict(base)
+    for key, value in fields.items():
+        old = joined.get(key)
+        joined[key] = _laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return joined
 
 
 def _override(fields: dict[str, Any], line: str) -> None:

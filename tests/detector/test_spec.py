@@ -22,6 +22,7 @@ from detector.spec import DetectorSpec, DisjointSpec, EvidenceSpec, FaderSpec, I
         (UNetSpec, {"widths": (8,)}, "widths"),
         (UNetSpec, {"widths": (8, 0)}, "widths"),
         (UNetSpec, {"widths": (8,) * 8}, "widths"),
+        (UNetSpec, {"widths": (4, 8, 8), "skip_off": (2,)}, "skip_off"),
         (DisjointSpec, {"cells": ()}, "cells"),
         (DisjointSpec, {"cells": (2, 2)}, "cells"),
         (DisjointSpec, {"cells": (0, 2)}, "cells"),
