@@ -60,6 +60,7 @@ class FaderConfig(BaseModel):
     model_config = _FROZEN
 
     enabled: bool = True
+    loss: Literal["relative", "pairwise", "regression"] = "relative"
     patch: Positive = 8
     hidden: Positive = 64
     levels: tuple[int, ...] | Literal["all"] = "all"

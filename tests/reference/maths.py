@@ -67,7 +67,7 @@ def msgms_distance(a: Array, b: Array, scales: int) -> float:
     return total / scales
 
 
-def ranking_loss(predicted: Array, errors: Array) -> float:
+def relative_loss(predicted: Array, errors: Array) -> float:
     """(N,) twice: mean of -log sigmoid(predicted_i - predicted_j) over the pairs where error i is the larger."""
     terms = [
         np.log1p(np.exp(-(predicted[i] - predicted[j])))
@@ -76,3 +76,19 @@ def ranking_loss(predicted: Array, errors: Array) -> float:
         if errors[i] > errors[j]
     ]
     return float(np.mean(terms))
+
+
+def pairwise_loss(predicted: Array, errors: Array) -> float:
+    """(N,) twice: mean of max(0, 1 - (larger error's prediction - the other's)) over the pairs first-last, inwards."""
+    costs = []
+    for i in range(len(errors) // 2):
+        j = len(errors) - 1 - i
+        high, low = (i, j) if errors[i] > errors[j] else (j, i)
+        if errors[i] != errors[j]:
+            costs.append(max(0.0, 1 - (predicted[high] - predicted[low])))
+    return float(np.mean(costs))
+
+
+def regression_loss(predicted: Array, errors: Array) -> float:
+    """(N,) twice: mean square of prediction - z-score of the error."""
+    return float(np.mean((predicted - (errors - errors.mean()) / errors.std()) ** 2))

@@ -148,9 +148,10 @@ def test_schedules_start_peak_and_end_where_they_should(schedule: str, rates: li
     assert [learning_rate(config, epoch) for epoch in (0, 5, 50)] == pytest.approx(rates)
 
 
-def test_the_attenuator_learns_the_order_of_the_errors(pictures: Pictures, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["relative", "pairwise", "regression"])
+def test_the_attenuator_learns_the_order_of_the_errors(pictures: Pictures, tmp_path: Path, loss: str) -> None:
     detector = make_detector()
-    config = FaderConfig(epochs=40, learning_rate=1e-2)
+    config = FaderConfig.model_validate({"loss": loss, "epochs": 40, "learning_rate": 1e-2})
     history = fit_fader(detector, pictures, config, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
     assert history[-1].loss < history[0].loss
     hints, errors = patch_errors(detector, pictures, 8)
