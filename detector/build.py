@@ -16,6 +16,7 @@ from detector.fader import Fader
 from detector.pipeline import Detector
 from detector.saliency.activation import ActivationSaliency
 from detector.saliency.attention import AttentionSaliency
+from detector.saliency.disjoint import DisjointSaliency
 from detector.saliency.spectral import SpectralSaliency
 from detector.saliency.whole import ConstantSaliency
 from detector.spec import DetectorSpec, FaderSpec
@@ -79,6 +80,8 @@ def _saliency(spec: DetectorSpec, weights: Mapping[str, Tensor] | None) -> nn.Mo
             return ConstantSaliency(1.0)
         case "none":
             return ConstantSaliency(0.0)
+        case "disjoint":
+            return DisjointSaliency(spec.saliency.disjoint, height=spec.input.height, width=spec.input.width)
 
 
 def _backbone(spec: DetectorSpec, weights: Mapping[str, Tensor] | None) -> Backbone:

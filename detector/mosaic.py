@@ -1,6 +1,6 @@
 """The hint: what the reconstruction network may see of the part (EAR eq. 1).
 
-In: pictures (B,C,H,W) and masks (B,1,H,W). Out: pictures whose masked pixels are m x m tile averages.
+In: pictures (B,C,H,W) and masks (B,1,H,W). Out: pictures whose masked pixels are m x m tile averages, or 0.
 Any size is taken: where m does not divide a side, the last tile is narrower and averages the pixels it has.
 """
 
@@ -21,3 +21,8 @@ def mosaic(pictures: Tensor, scale: int) -> Tensor:
 def hide(pictures: Tensor, masks: Tensor, scale: int) -> Tensor:
     """I' = M(I) * S + I * (1 - S), EAR eq. 1; masks (B,1,H,W) hold 1 where the mosaic covers the picture."""
     return mosaic(pictures, scale) * masks + pictures * (1 - masks)
+
+
+def remove(pictures: Tensor, masks: Tensor) -> Tensor:
+    """I * (1 - S): what the masks cover becomes 0 (RIAD; EAR without obfuscation)."""
+    return pictures * (1 - masks)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from detector.evidence.evidence import Evidence
 from detector.fader import Fader, gates_for_levels
-from detector.mosaic import hide
+from detector.mosaic import hide, remove
+from detector.saliency.disjoint import DisjointSaliency, assemble
 from detector.spec import DetectorSpec
 from detector.unet import UNet
 
@@ -34,13 +35,13 @@ class Explanation:
     """Every picture that the detector drew on its way to a score."""
 
     mask: Tensor
-    """(B,1,H,W), 1 = hidden behind the mosaic (EAR: S)."""
+    """(B,1,H,W), 1 = hidden (EAR: S); one of RIAD's masks, where there are many."""
     hint: Tensor
     """(B,3,H,W), what the network saw (EAR eq. 1: I')."""
     gate: Tensor | None
     """(B,1,h,w) in [0, 1], 0 = skip connections cut (FADeR); None without an attenuator."""
     reconstruction: Tensor
-    """(B,3,H,W) in [0, 1]: the part as it should have looked."""
+    """(B,3,H,W) in [0, 1]: the part as it should have looked; RIAD's mean over its cell sides."""
     heatmap: Tensor
     score: Tensor
 
@@ -61,41 +62,56 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
         """(B,3,H,W) in [0, 1] → Anomaly."""
-        hints = hide(pictures, self.saliency(pictures), self.spec.mosaic_scale)
-        reconstructions = self.reconstruct(hints, self.gate(hints))
-        score, heatmap = self.evidence(pictures, reconstructions)
+        score, heatmap = self.evidence(pictures, self.rebuild(pictures))
         return Anomaly(score, heatmap)
 
     @torch.inference_mode()
     def explain(self, pictures: Tensor) -> Explanation:
         """The same computation as `forward`, with every step kept."""
         masks = self.saliency(pictures)
-        hints = hide(pictures, masks, self.spec.mosaic_scale)
-        gate = self.gate(hints)
-        reconstructions = self.reconstruct(hints, gate)
+        hints = self.hints(pictures, masks)
+        reconstructions = self.rebuild(pictures)
         score, heatmap = self.evidence(pictures, reconstructions)
-        return Explanation(masks, hints, gate, reconstructions, heatmap, score)
+        return Explanation(masks, hints, self.gate(hints), reconstructions.mean(dim=0), heatmap, score)
 
     @torch.inference_mode()
     def residuals(self, pictures: Tensor) -> Tensor:
         """Raw evidence maps (B,M,H,W) of pictures: what evidence statistics are fitted on."""
-        hints = hide(pictures, self.saliency(pictures), self.spec.mosaic_scale)
-        return self.evidence.residuals(pictures, self.reconstruct(hints, self.gate(hints)))
+        return self.evidence.residuals(pictures, self.rebuild(pictures))
+
+    def rebuild(self, pictures: Tensor) -> Tensor:
+        """(B,3,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each cell side of disjoint masks (RIAD)."""
+        if isinstance(self.saliency, DisjointSaliency):
+            return torch.stack([assemble(pictures, masks, self._rebuild_hidden) for masks in self.saliency.masks])
+        return self._rebuild_hidden(pictures, self.saliency(pictures)).unsqueeze(0)
+
+    def hints(self, pictures: Tensor, masks: Tensor) -> Tensor:
+        """(B,3,H,W) and (B,1,H,W) or (1,1,H,W) → I' (B,3,H,W)."""
+        if self.spec.saliency.hide_as == "removed":
+            return remove(pictures, masks)
+        return hide(pictures, masks, self.spec.mosaic_scale)
 
     def gate(self, hints: Tensor) -> Tensor | None:
         """Where the skips may pass, (B,1,h,w); None without an attenuator."""
         return None if self.fader is None else self.fader.gate(hints)
 
     def reconstruct(self, hints: Tensor, gate: Tensor | None) -> Tensor:
-        """(B,3,H,W) hints → reconstructions, skips attenuated by `gate`."""
+        """(B,3,H,W) hints → reconstructions, skips attenuated by `gate`, those of `skip_off` cut."""
         if gate is None or self.spec.fader is None:
             gates: Sequence[Tensor | None] = self.unet.open_gates()
         else:
             height, width = hints.shape[-2:]
             skips = len(self.unet.encoders)
             gates = gates_for_levels(gate, self.spec.fader.levels, skips=skips, height=height, width=width)
+        if off := self.spec.unet.skip_off:
+            closed = hints.new_zeros(1, 1, 1, 1)
+            gates = [closed if level in off else gate for level, gate in enumerate(gates)]
         reconstructions: Tensor = self.unet(hints, gates)
         return reconstructions
+
+    def _rebuild_hidden(self, pictures: Tensor, masks: Tensor) -> Tensor:
+        hints = self.hints(pictures, masks)
+        return self.reconstruct(hints, self.gate(hints))
 
 
 def stack(inputs: Sequence[npt.NDArray[np.uint8]], device: torch.device) -> Tensor:

@@ -23,12 +23,16 @@ def estimate_mosaic_scale(pictures: Tensor, masks: Tensor) -> int:
 
     Raises `CalibrationError` when no picture has a curved place inside its mask.
     """
-    responses = edge_response(pictures)
+    return nearest_power_of_two(_line(mean_log_response(edge_response(pictures), masks)))
+
+
+def mean_log_response(responses: Tensor, masks: Tensor) -> float:
+    """Mean over pictures of log2 r10 inside the mask: (B,1,H,W) twice → a number; raises `CalibrationError`."""
     strongest = [_top_mean(response[mask > 0]) for response, mask in zip(responses, masks, strict=True)]
     known = [value for value in strongest if value is not None]
     if not known:
         raise CalibrationError("the mosaic scale cannot be estimated: the salient regions of these pictures are flat")
-    return nearest_power_of_two(_line(sum(known) / len(known)))
+    return sum(known) / len(known)
 
 
 def edge_response(pictures: Tensor) -> Tensor:

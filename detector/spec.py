@@ -14,7 +14,8 @@ EAR_THRESHOLD_SIGMAS = 0.674  # EAR 3.2: upper quartile of a Gaussian
 
 PadType = Literal["", "same"]
 Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
-SaliencyKind = Literal["attention", "activation", "spectral", "whole", "none"]
+SaliencyKind = Literal["attention", "activation", "spectral", "whole", "none", "disjoint"]
+HideAs = Literal["mosaic", "removed"]
 EvidenceMap = Literal["msgms", "l1"]
 Standardise = Literal["none", "pooled", "per-location"]
 Fuse = Literal["mean", "max"]
@@ -50,12 +51,34 @@ class BackboneSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DisjointSpec:
+    """RIAD: the picture's cells are dealt into sets; each set is hidden once and rebuilt from the others."""
+
+    cells: tuple[int, ...] = (2, 4, 8, 16)
+    """Sides in input pixels; one reconstruction for each."""
+    sets: int = 3
+    seed: int = 0
+    """Deals the cells; the same for every picture, so that nothing is random when a part is scored."""
+
+    def __post_init__(self) -> None:
+        once = len(set(self.cells)) == len(self.cells)
+        if not (1 <= len(self.cells) <= 8 and once and min(self.cells) >= 1):
+            raise SpecError(f"disjoint.cells must name 1 to 8 positive sides, each once, not {self.cells}")
+        if not 2 <= self.sets <= 8 or self.seed < 0:
+            raise SpecError(f"disjoint.sets must be 2 to 8 and its seed 0 or more, not {self.sets}, {self.seed}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SaliencySpec:
-    """Which pixels are hidden behind the mosaic."""
+    """Which pixels are hidden, and how."""
 
     kind: SaliencyKind = "spectral"
     threshold_sigmas: float = EAR_THRESHOLD_SIGMAS
     """A pixel is salient when its saliency exceeds mean + this many standard deviations of its own image."""
+    hide_as: HideAs = "mosaic"
+    """`removed` pixels are 0: RIAD, and EAR without obfuscation."""
+    disjoint: DisjointSpec = field(default_factory=DisjointSpec)
+    """Of kind `disjoint`; no other reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +87,14 @@ class UNetSpec:
 
     widths: tuple[int, ...] = (16, 32, 64, 128)
     kernel: Literal[3, 5] = 3
+    skip_off: tuple[int, ...] = ()
+    """Skip connections that are open while training and cut when a part is scored (EAR v1); 0 is the finest."""
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.widths) <= 7 or any(width < 1 for width in self.widths):
             raise SpecError(f"unet.widths must be 2 to 7 positive numbers, not {self.widths}")
+        if any(not 0 <= level < len(self.widths) - 1 for level in self.skip_off):
+            raise SpecError(f"unet.skip_off must be 0 to {len(self.widths) - 2}, not {self.skip_off}")
 
     @property
     def stride(self) -> int:
@@ -138,6 +165,9 @@ class DetectorSpec:
             raise SpecError(f"mosaic_scale must be 1 to {min(sides)}, not {self.mosaic_scale}")
         if self.saliency.kind in ("attention", "activation") and self.backbone is None:
             raise SpecError(f"saliency {self.saliency.kind!r} needs a backbone")
+        smallest = min(sides)
+        if self.saliency.kind == "disjoint" and any(cell * 2 > smallest for cell in self.saliency.disjoint.cells):
+            raise SpecError(f"disjoint.cells must be at most half of {smallest} px, not {self.saliency.disjoint.cells}")
         if self.fader is not None:
             self._check_fader(self.fader)
 

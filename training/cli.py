@@ -50,7 +50,9 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     data: Annotated[Path, typer.Option(help="MVTec AD layout (train/good, test/…), or a folder of good pictures.")],
     store: Annotated[Path, typer.Option(help="Model store to publish to.")] = Path("var/models"),
     runs: Runs = DEFAULT_RUNS,
-    config: Annotated[str, typer.Option(help="cpu, demo, paper, or a TOML file.")] = "cpu",
+    config: Annotated[
+        str, typer.Option(help="A preset (cpu, demo, ear, riad, …: docs/method.md) or a TOML file.")
+    ] = "cpu",
     override: Annotated[list[str] | None, typer.Option("--set", help="key=value over the TOML: fit.epochs=30")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run of this product left.")] = False,
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector.errors import SpecError
-from detector.spec import EAR_THRESHOLD_SIGMAS, EvidenceSpec, InputSpec, SaliencyKind, UNetSpec
+from detector.spec import EAR_THRESHOLD_SIGMAS, DisjointSpec, EvidenceSpec, HideAs, InputSpec, SaliencyKind, UNetSpec
 from training.errors import ConfigInvalid
 
 PRESETS = Path(__file__).parent / "configs"
@@ -33,6 +33,8 @@ class SaliencyConfig(BaseModel):
     kind: SaliencyKind | Literal["auto"] = "auto"
     """`auto`: what the store's backbone can give, or `spectral`, which needs no weights."""
     threshold_sigmas: float = EAR_THRESHOLD_SIGMAS
+    hide_as: HideAs = "mosaic"
+    disjoint: DisjointSpec = Field(default_factory=DisjointSpec)
 
 
 class FitConfig(BaseModel):
@@ -43,10 +45,11 @@ class FitConfig(BaseModel):
     epochs: Positive = 20
     batch_size: Positive = 16
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    schedule: Literal["fixed", "warm-up", "cosine"] = "cosine"
+    schedule: Literal["fixed", "step", "warm-up", "cosine"] = "cosine"
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    loss: Literal["ear", "riad"] = "ear"
     lamp: bool = True
-    """Loss amplification (EAR eq. 5)."""
+    """Loss amplification (EAR eq. 5); RIAD's loss takes none."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Each picture is brightened or darkened by at most this share: a lamp is never quite the same."""
 
@@ -57,6 +60,7 @@ class FaderConfig(BaseModel):
     model_config = _FROZEN
 
     enabled: bool = True
+    loss: Literal["relative", "pairwise", "regression"] = "relative"
     patch: Positive = 8
     hidden: Positive = 64
     levels: tuple[int, ...] | Literal["all"] = "all"
@@ -113,7 +117,7 @@ class TrainConfig(BaseModel):
 
 def load_config(preset: str, options: Mapping[str, Any], overrides: Sequence[str]) -> TrainConfig:
     """`preset` names a file of training/configs or is a path; `options` and then `a.b=value` lines go over it."""
-    fields = read_toml(preset)
+    fields = read_preset(preset)
     fields.update(options)
     for line in overrides:
         _override(fields, line)
@@ -134,6 +138,17 @@ def parse_config(fields: Mapping[str, Any], *, what: str) -> TrainConfig:
         raise ConfigInvalid(f"{what} is not valid: {exc}") from exc
 
 
+def read_preset(preset: str) -> dict[str, Any]:
+    """The tables of a preset or of a file, over those of the one that its `extends` names, and so on."""
+    fields, seen = read_toml(preset), {preset}
+    while (base := fields.pop("extends", None)) is not None:
+        if not isinstance(base, str) or base in seen:
+            raise ConfigInvalid(f"{preset}: extends = {base!r} leads back or names no preset")
+        seen.add(base)
+        fields = _laid_over(read_toml(base), fields)
+    return fields
+
+
 def read_toml(preset: str) -> dict[str, Any]:
     """The tables of a preset or of a file."""
     file = PRESETS / f"{preset}.toml"
@@ -146,6 +161,15 @@ def read_toml(preset: str) -> dict[str, Any]:
         raise ConfigInvalid(f"{preset!r} is neither a file nor one of {names}") from exc
     except ValueError as exc:
         raise ConfigInvalid(f"{file} is no TOML: {exc}") from exc
+
+
+def _laid_over(base: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `fields` in place of its own; tables are joined key by key."""
+    joined = dict(base)
+    for key, value in fields.items():
+        old = joined.get(key)
+        joined[key] = _laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return joined
 
 
 def _override(fields: dict[str, Any], line: str) -> None:

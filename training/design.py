@@ -22,7 +22,7 @@ from training.config import TrainConfig
 from training.fit import masks_of
 
 SCALE_PICTURES = 32  # the mosaic scale is estimated from the mean over this many
-ANY_SCALE = 2  # of the detector that only makes masks, which no mosaic touches
+ANY_SCALE = 2  # of a detector that never makes a mosaic: it only makes masks, hides nothing, or removes
 
 Weights = Mapping[str, Tensor]
 
@@ -40,6 +40,8 @@ def choose_spec(
     spec = _spec(config, used, kind, ANY_SCALE)
     if config.mosaic_scale != "auto":
         return _spec(config, used, kind, config.mosaic_scale), weights
+    if kind == "none" or spec.saliency.hide_as == "removed":
+        return spec, weights
     sample = pictures[:SCALE_PICTURES]
     masks = masks_of(build_detector(spec, weights), sample)
     scale = estimate_mosaic_scale(stack(list(sample), torch.device("cpu")), masks)
@@ -63,11 +65,18 @@ def _spec(config: TrainConfig, backbone: BackboneSpec | None, kind: SaliencyKind
     return DetectorSpec(
         input=config.input,
         backbone=backbone,
-        saliency=SaliencySpec(kind=kind, threshold_sigmas=config.saliency.threshold_sigmas),
+        saliency=_saliency(config, kind),
         mosaic_scale=mosaic_scale,
         unet=config.unet,
         fader=_fader(config),
         evidence=config.evidence,
+    )
+
+
+def _saliency(config: TrainConfig, kind: SaliencyKind) -> SaliencySpec:
+    given = config.saliency
+    return SaliencySpec(
+        kind=kind, threshold_sigmas=given.threshold_sigmas, hide_as=given.hide_as, disjoint=given.disjoint
     )
 
 

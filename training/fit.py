@@ -1,4 +1,4 @@
-"""Stage 1: fit the reconstruction network to good pictures (EAR).
+"""Stage 1: fit the reconstruction network to good pictures (EAR, RIAD).
 
 In: a built detector and pictures (N,H,W,3) uint8. Out: its U-Net trained in place, and one record per epoch.
 Resumes from its last finished epoch; on a CPU with the same number of threads the weights come out the same.
@@ -15,18 +15,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detector.mosaic import hide
 from detector.pipeline import Detector, stack
+from detector.saliency.disjoint import DisjointSaliency, assemble, disjoint_masks
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import FitConfig
 from training.errors import FitDiverged
-from training.losses import ReconstructionLoss, reconstruction_loss
+from training.losses import ReconstructionLoss, reconstruction_loss, riad_loss
 
 CHECKPOINT = "reconstruction.safetensors"
 WARM_UP_EPOCHS = 5  # as in the first author's RIAD code; never more than a fifth of the run
 FINAL_RATE = 0.01  # of the peak, where the cosine ends
+STEP_AT, STEP = 5 / 6, 0.1  # the rate falls once, after 250 of 300 epochs (RIAD)
 
 Pictures = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+Rebuild = Callable[[Tensor, Rows, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def fit_reconstruction(
     unet = detector.unet.train()
     optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history = [EpochRecord(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, unet, optimizer)]
-    masks = masks_of(detector, images)
+    rebuild = _rebuilder(detector, images)
     for epoch in range(len(history), config.epochs):
         started = time.perf_counter()
         random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -68,8 +71,7 @@ def fit_reconstruction(
             rate = learning_rate(config, epoch + steps * config.batch_size / len(images))
             optimizer.param_groups[0]["lr"] = rate
             pictures = _vary_brightness(stack(list(images[rows]), device), config.brightness, random)
-            hints = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
-            loss = reconstruction_loss(pictures, unet(hints, unet.open_gates()), lamp=config.lamp)
+            loss = _loss(pictures, rebuild(pictures, rows, random), config)
             optimizer.zero_grad()
             loss.total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -84,9 +86,11 @@ def fit_reconstruction(
 
 
 def learning_rate(config: FitConfig, epoch: float) -> float:
-    """The rate at `epoch`, counted in fractions: constant, warmed up linearly, or warmed up and then a cosine."""
+    """The rate at `epoch`, counted in fractions: constant, lowered once, warmed up, or warmed up and then a cosine."""
     if config.schedule == "fixed":
         return config.learning_rate
+    if config.schedule == "step":
+        return config.learning_rate * (STEP if epoch >= STEP_AT * config.epochs else 1)
     warm_up = min(WARM_UP_EPOCHS, config.epochs / 5)
     if epoch < warm_up:
         return config.learning_rate * max(epoch / warm_up, FINAL_RATE)
@@ -99,16 +103,47 @@ def learning_rate(config: FitConfig, epoch: float) -> float:
 
 @torch.no_grad()
 def masks_of(detector: Detector, images: Pictures, batch_size: int = 16) -> Tensor:
-    """The saliency mask of every picture, once for the whole fit: (N,1,H,W) float32 on the CPU."""
+    """A mask for every picture, once for the whole fit: (N,1,H,W) float32 on the CPU; disjoint masks in turn."""
+    if isinstance(detector.saliency, DisjointSaliency):
+        return detector.saliency.cycle(len(images)).cpu()
     device = next(detector.unet.parameters()).device
     batches = (stack(list(images[start : start + batch_size]), device) for start in range(0, len(images), batch_size))
     return torch.cat([detector.saliency(batch).cpu() for batch in batches])
 
 
-def shuffled_batches(count: int, batch_size: int, random: torch.Generator) -> Iterator[npt.NDArray[np.int64]]:
+def shuffled_batches(count: int, batch_size: int, random: torch.Generator) -> Iterator[Rows]:
     """Every row once, in an order drawn from `random`; the last batch may be smaller."""
     order = torch.randperm(count, generator=random).numpy()
     yield from (order[start : start + batch_size] for start in range(0, count, batch_size))
+
+
+def _rebuilder(detector: Detector, images: Pictures) -> Rebuild:
+    """How a batch is hidden and rebuilt with open skips: behind its own masks, or behind disjoint ones dealt anew."""
+    unet, saliency = detector.unet, detector.saliency
+
+    def rebuild(pictures: Tensor, masks: Tensor) -> Tensor:
+        reconstructions: Tensor = unet(detector.hints(pictures, masks), unet.open_gates())
+        return reconstructions
+
+    if isinstance(saliency, DisjointSaliency):
+        spec = detector.spec.saliency.disjoint
+
+        def deal(pictures: Tensor, _: Rows, random: torch.Generator) -> Tensor:
+            cell = spec.cells[int(torch.randint(len(spec.cells), (), generator=random))]
+            seed = int(torch.randint(2**31, (), generator=random))
+            height, width = pictures.shape[-2:]
+            masks = disjoint_masks(height, width, cell=cell, sets=spec.sets, seed=seed)
+            return assemble(pictures, masks.to(pictures.device), rebuild)
+
+        return deal
+    masks = masks_of(detector, images)
+    return lambda pictures, rows, _: rebuild(pictures, masks[rows].to(pictures.device))
+
+
+def _loss(pictures: Tensor, reconstructions: Tensor, config: FitConfig) -> ReconstructionLoss:
+    if config.loss == "riad":
+        return riad_loss(pictures, reconstructions)
+    return reconstruction_loss(pictures, reconstructions, lamp=config.lamp)
 
 
 def _vary_brightness(pictures: Tensor, strength: float, random: torch.Generator) -> Tensor:

@@ -14,16 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from detector.fader import Fader
-from detector.mosaic import hide
 from detector.pipeline import Detector, stack
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import FaderConfig
 from training.fit import Pictures, masks_of, shuffled_batches
-from training.losses import ranking_loss
+from training.losses import pairwise_loss, regression_loss, relative_loss
 
 CHECKPOINT = "fader.safetensors"
 BATCH_SIZE = 8  # pictures
-PATCHES = 256  # drawn from each picture at each step; all pairs among them are compared
+PATCHES = 256  # drawn from each picture at each step
+LOSSES = {"relative": relative_loss, "pairwise": pairwise_loss, "regression": regression_loss}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def fit_fader(
             drawn = torch.randperm(errors.shape[1], generator=random)[:PATCHES].to(errors.device)
             predicted = fader(hints[rows]).flatten(1)[:, drawn]
             truth = errors[rows][:, drawn]
-            loss = ranking_loss(predicted, truth)
+            loss = LOSSES[config.loss](predicted, truth)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -85,7 +85,7 @@ def patch_errors(detector: Detector, images: Pictures, patch: int) -> tuple[Tens
     for start in range(0, len(images), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
         pictures = stack(list(images[rows]), device)
-        hint = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
+        hint = detector.hints(pictures, masks[rows].to(device))
         residual = (pictures - detector.reconstruct(hint, None)).abs().mean(dim=1, keepdim=True)
         hints.append(hint)
         errors.append(F.avg_pool2d(residual, patch).flatten(1))

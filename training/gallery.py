@@ -70,7 +70,7 @@ def draw_case(case: Case, sample: Sample, detector: Detector, scale: HeatmapScal
     steps = [
         ("image", "the part, as large as the detector sees it", pixels),
         ("hidden", "saliency mask: white is hidden", _to_pixels(seen.mask)),
-        ("mosaic", "the part with the hidden places as mosaic tiles", _to_pixels(seen.hint)),
+        ("hint", "what the network saw: hidden places as mosaic tiles, or removed", _to_pixels(seen.hint)),
         ("gate", "gate of the skip connections: black is cut", None if seen.gate is None else _to_pixels(seen.gate)),
         ("reconstruction", "the part as it should have looked", _to_pixels(seen.reconstruction)),
         ("anomaly map", "anomaly map: middle grey is the ng threshold", to_gray8(heatmap, scale)),

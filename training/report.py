@@ -83,6 +83,7 @@ def _facts(run: Run, detector: Detector, calibration: Calibration) -> dict[str, 
     """Name → what a reader needs to know before any figure."""
     fitted, spec = run.folder.read(FIT, stage="fit"), detector.spec
     none = f"none: weight-free {spec.saliency.kind} saliency"
+    hidden = "removed" if spec.saliency.hide_as == "removed" else f"as mosaic tiles of {spec.mosaic_scale} px"
     return {
         "Saliency": spec.saliency.kind,
         "Backbone": none if spec.backbone is None else f"{spec.backbone.name} (sha256 {spec.backbone.digest[:12]}…)",
@@ -90,7 +91,7 @@ def _facts(run: Run, detector: Detector, calibration: Calibration) -> dict[str, 
         "From": str(run.dataset.root),
         "Data digest": run.dataset.digest,
         "Training": f"{fitted['minutes']:.1f} minutes on {fitted['device']}, seed {run.config.seed}",
-        "Detector": f"{spec.input.width}×{spec.input.height} px, mosaic tiles of {spec.mosaic_scale} px",
+        "Detector": f"{spec.input.width}×{spec.input.height} px, hidden places {hidden}",
         "Thresholds": f"ng above {calibration.ng_above:.6g}, review above {calibration.review_above:.6g}",
         "Promise": f"at most {calibration.promise:.1%} of good parts rejected, about {calibration.review_rate:.1%} to "
         f"review; set on {len(calibration.scores)} good pictures",

@@ -1,8 +1,9 @@
 """The evidence stage: maps → standardise → fuse → smooth → reduce.
 
-In: pictures and reconstructions (B,3,H,W) in [0, 1]. Out: anomaly map (B,H,W) and score (B,).
+In: pictures (B,3,H,W) and their reconstructions (V,B,3,H,W) in [0, 1]. Out: anomaly map (B,H,W) and score (B,).
 """
 
+import torch
 from torch import Tensor, nn
 
 from detector.evidence.maps import residual_maps
@@ -20,8 +21,11 @@ class Evidence(nn.Module):
         self.standardiser = standardiser
 
     def residuals(self, pictures: Tensor, reconstructions: Tensor) -> Tensor:
-        """Raw evidence maps (B,M,H,W), before any statistics."""
-        return residual_maps(pictures, reconstructions, self.spec.maps, scales=self.spec.msgms_scales)
+        """Raw evidence maps (B,M,H,W), before any statistics; their mean over several reconstructions (RIAD)."""
+        maps = [
+            residual_maps(pictures, single, self.spec.maps, scales=self.spec.msgms_scales) for single in reconstructions
+        ]
+        return torch.stack(maps).mean(dim=0)
 
     def forward(self, pictures: Tensor, reconstructions: Tensor) -> tuple[Tensor, Tensor]:
         """(score (B,), anomaly map (B,H,W))."""

@@ -14,10 +14,13 @@ CPU = torch.device("cpu")
 FADER = FaderSpec(patch=8, hidden=4, levels=(0,))
 
 
-def make_detector(fader: FaderSpec | None = FADER) -> Detector:
+def make_detector(fader: FaderSpec | None = FADER, skip_off: tuple[int, ...] = ()) -> Detector:
     torch.manual_seed(0)
     spec = DetectorSpec(
-        input=InputSpec(height=64, width=48), mosaic_scale=4, unet=UNetSpec(widths=(8, 16, 16)), fader=fader
+        input=InputSpec(height=64, width=48),
+        mosaic_scale=4,
+        unet=UNetSpec(widths=(8, 16, 16), skip_off=skip_off),
+        fader=fader,
     )
     return build_detector(spec)
 
@@ -67,6 +70,16 @@ def test_a_closed_attenuator_changes_the_reconstruction() -> None:
     assert detector.fader is not None
     detector.fader.mean.fill_(-1e3)  # everything looks far worse than good patches
     assert not torch.equal(detector.explain(pictures).reconstruction, before)
+
+
+def test_a_skip_that_is_off_equals_a_gate_of_zeros() -> None:
+    detector, pictures = make_detector(fader=None, skip_off=(0,)), make_pictures(1)
+    explanation = detector.explain(pictures)
+    with torch.no_grad():
+        cut = detector.unet(explanation.hint, [torch.zeros(1, 1, 64, 48), None])
+        kept = detector.unet(explanation.hint, detector.unet.open_gates())
+    assert torch.equal(explanation.reconstruction, cut)
+    assert not torch.equal(cut, kept)
 
 
 @pytest.mark.parametrize("level", [0, 127, 255])

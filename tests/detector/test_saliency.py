@@ -71,6 +71,15 @@ def test_spectral_mask_finds_the_odd_one_out() -> None:
     assert mask[~inside].mean() < 0.1
 
 
+def test_borders_that_differ_draw_no_spectral_mask_to_themselves() -> None:
+    """A lamp at the right: in the endless wall of a Fourier transform, the one border that stands out."""
+    texture = torch.randn(16, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    pictures = (0.05 * texture + torch.linspace(0.2, 0.8, 128)).expand(16, 3, 128, 128)
+    covered = SpectralSaliency(0.674)(pictures).mean(dim=(0, 1, 2))
+    assert max(covered[:8].mean(), covered[-8:].mean()) < covered[8:-8].mean()
+    assert 0.5 < covered[8:64].mean() / covered[64:-8].mean() < 2
+
+
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 def test_a_flat_picture_has_a_finite_saliency(level: float) -> None:
     assert torch.isfinite(spectral_residual(torch.full((1, 3, 96, 64), level))).all()

@@ -1,10 +1,13 @@
 """Edge response → mosaic scale (EAR 3.4)."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
 from detector.errors import CalibrationError
-from detector.scale import edge_response, estimate_mosaic_scale, nearest_power_of_two
+from detector.scale import LARGEST, SMALLEST, edge_response, estimate_mosaic_scale, nearest_power_of_two
 
 
 def gaussian(sigma_x: float, sigma_y: float) -> torch.Tensor:
@@ -38,3 +41,11 @@ def test_the_nearest_power_of_two_stays_within_2_and_64(tile: float, power: int)
 def test_flat_pictures_give_no_estimate() -> None:
     with pytest.raises(CalibrationError, match="flat"):
         estimate_mosaic_scale(torch.full((2, 3, 32, 32), 0.5), torch.ones(2, 1, 32, 32))
+
+
+def test_every_scale_of_ears_table_is_one_that_an_estimate_can_be() -> None:
+    table = json.loads((Path(__file__).parents[2] / "docs/data/ear_table1.json").read_text())
+    scales = [scale for kind in ("objects", "textures") for pair in table[kind].values() for scale in pair]
+    assert len(scales) == 30
+    assert all(nearest_power_of_two(scale) == scale for scale in scales)
+    assert (min(scales), max(scales)) == (SMALLEST, LARGEST)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from detector.errors import SpecError
-from detector.spec import DetectorSpec, EvidenceSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
+from detector.spec import DetectorSpec, DisjointSpec, EvidenceSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,13 @@ from detector.spec import DetectorSpec, EvidenceSpec, FaderSpec, InputSpec, Sali
         (UNetSpec, {"widths": (8,)}, "widths"),
         (UNetSpec, {"widths": (8, 0)}, "widths"),
         (UNetSpec, {"widths": (8,) * 8}, "widths"),
+        (UNetSpec, {"widths": (4, 8, 8), "skip_off": (2,)}, "skip_off"),
+        (DisjointSpec, {"cells": ()}, "cells"),
+        (DisjointSpec, {"cells": (2, 2)}, "cells"),
+        (DisjointSpec, {"cells": (0, 2)}, "cells"),
+        (DisjointSpec, {"sets": 1}, "sets"),
+        (DisjointSpec, {"sets": 9}, "sets"),
+        (DisjointSpec, {"seed": -1}, "seed"),
         (FaderSpec, {"patch": 1}, "patch"),
         (FaderSpec, {"hidden": 0}, "hidden"),
         (EvidenceSpec, {"maps": ()}, "maps"),
@@ -36,6 +43,11 @@ from detector.spec import DetectorSpec, EvidenceSpec, FaderSpec, InputSpec, Sali
         (DetectorSpec, {"mosaic_scale": 257}, "mosaic_scale"),
         (DetectorSpec, {"saliency": SaliencySpec(kind="attention")}, "needs a backbone"),
         (DetectorSpec, {"saliency": SaliencySpec(kind="activation")}, "needs a backbone"),
+        (
+            DetectorSpec,
+            {"saliency": SaliencySpec(kind="disjoint", disjoint=DisjointSpec(cells=(200,)))},
+            "at most half",
+        ),
         (DetectorSpec, {"fader": FaderSpec(levels=(3,))}, "levels must be 0 to 2"),
         (DetectorSpec, {"fader": FaderSpec(levels=(-1,))}, "levels must be 0 to 2"),
         (DetectorSpec, {"fader": FaderSpec(patch=24)}, "must divide"),

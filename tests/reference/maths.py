@@ -50,7 +50,24 @@ def ssim_distance(a: Array, b: Array) -> Array:
     return out
 
 
-def ranking_loss(predicted: Array, errors: Array) -> float:
+def mean_filter(picture: Array, side: int) -> Array:
+    """(H,W): mean over the `side` x `side` window around each pixel, of the pixels that exist."""
+    out, half = np.empty_like(picture), side // 2
+    for y, x in np.ndindex(*picture.shape):
+        out[y, x] = picture[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1].mean()
+    return out
+
+
+def msgms_distance(a: Array, b: Array, scales: int) -> float:
+    """(H,W) twice: mean of 1 - GMS over the pixels of each scale and then over the scales."""
+    total = 0.0
+    for _ in range(scales):
+        total += gms_distance(a, b).mean()
+        a, b = (c.reshape(c.shape[0] // 2, 2, c.shape[1] // 2, 2).mean(axis=(1, 3)) for c in (a, b))
+    return total / scales
+
+
+def relative_loss(predicted: Array, errors: Array) -> float:
     """(N,) twice: mean of -log sigmoid(predicted_i - predicted_j) over the pairs where error i is the larger."""
     terms = [
         np.log1p(np.exp(-(predicted[i] - predicted[j])))
@@ -59,3 +76,19 @@ def ranking_loss(predicted: Array, errors: Array) -> float:
         if errors[i] > errors[j]
     ]
     return float(np.mean(terms))
+
+
+def pairwise_loss(predicted: Array, errors: Array) -> float:
+    """(N,) twice: mean of max(0, 1 - (larger error's prediction - the other's)) over the pairs first-last, inwards."""
+    costs = []
+    for i in range(len(errors) // 2):
+        j = len(errors) - 1 - i
+        high, low = (i, j) if errors[i] > errors[j] else (j, i)
+        if errors[i] != errors[j]:
+            costs.append(max(0.0, 1 - (predicted[high] - predicted[low])))
+    return float(np.mean(costs))
+
+
+def regression_loss(predicted: Array, errors: Array) -> float:
+    """(N,) twice: mean square of prediction - z-score of the error."""
+    return float(np.mean((predicted - (errors - errors.mean()) / errors.std()) ** 2))

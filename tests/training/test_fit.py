@@ -1,5 +1,6 @@
 """Stage 1: the reconstruction network."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 
 from detector.build import build_detector, detector_weights
 from detector.pipeline import Detector
-from detector.spec import DetectorSpec, FaderSpec, InputSpec, UNetSpec
+from detector.spec import DetectorSpec, DisjointSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
 from training.config import FaderConfig, FitConfig
 from training.errors import CheckpointUnreadable, FitDiverged
 from training.fit import EpochRecord, Pictures, fit_reconstruction, learning_rate
@@ -25,9 +26,14 @@ FIT = FitConfig(epochs=4, batch_size=4, learning_rate=1e-2, schedule="cosine")
 FADER = FaderConfig(epochs=4, learning_rate=1e-2)
 
 
-def make_detector(seed: int = 0) -> Detector:
+RIAD = dataclasses.replace(
+    SPEC, saliency=SaliencySpec(kind="disjoint", hide_as="removed", disjoint=DisjointSpec(cells=(2, 4, 8)))
+)
+
+
+def make_detector(seed: int = 0, spec: DetectorSpec = SPEC) -> Detector:
     torch.manual_seed(seed)
-    return build_detector(SPEC)
+    return build_detector(spec)
 
 
 @pytest.fixture
@@ -75,6 +81,32 @@ def test_an_interrupted_fit_ends_in_the_same_weights(pictures: Pictures, tmp_pat
     assert all(torch.equal(tensor, resumed_weights[name]) for name, tensor in straight.unet.state_dict().items())
 
 
+def test_the_loss_falls_behind_disjoint_masks_too(pictures: Pictures, tmp_path: Path) -> None:
+    config = FIT.model_copy(update={"loss": "riad", "epochs": 8})
+    history = fit_reconstruction(
+        make_detector(spec=RIAD), pictures, config, seed=0, checkpoint=tmp_path, on_epoch=keep_going
+    )
+    assert history[-1].loss < history[0].loss
+
+
+def test_an_interrupted_fit_behind_disjoint_masks_ends_in_the_same_weights(pictures: Pictures, tmp_path: Path) -> None:
+    straight, resumed = make_detector(spec=RIAD), make_detector(spec=RIAD)
+    fit_reconstruction(straight, pictures, FIT, seed=0, checkpoint=tmp_path / "a", on_epoch=keep_going)
+    with pytest.raises(Killed):
+        fit_reconstruction(resumed, pictures, FIT, seed=0, checkpoint=tmp_path / "b", on_epoch=kill_after(1))
+    fit_reconstruction(resumed, pictures, FIT, seed=0, checkpoint=tmp_path / "b", on_epoch=keep_going)
+    resumed_weights = resumed.unet.state_dict()
+    assert all(torch.equal(tensor, resumed_weights[name]) for name, tensor in straight.unet.state_dict().items())
+
+
+def test_the_attenuator_learns_from_every_disjoint_mask(pictures: Pictures) -> None:
+    detector = make_detector(spec=RIAD)
+    hints, errors = patch_errors(detector, pictures, 8)
+    assert (hints.shape, errors.shape) == ((10, 3, 32, 32), (10, 16))
+    hidden = (hints.sum(dim=1) == 0).flatten(1).float()
+    assert len(hidden.unique(dim=0)) == 9
+
+
 def test_another_seed_gives_other_weights(pictures: Pictures, tmp_path: Path) -> None:
     first, second = make_detector(), make_detector()
     fit_reconstruction(first, pictures, FIT, seed=0, checkpoint=tmp_path / "a", on_epoch=keep_going)
@@ -104,16 +136,22 @@ def test_the_network_is_left_in_eval_mode(pictures: Pictures, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("schedule", "rates"),
-    [("fixed", [1.0, 1.0, 1.0]), ("warm-up", [0.01, 1.0, 1.0]), ("cosine", [0.01, 1.0, 0.01])],
+    [
+        ("fixed", [1.0, 1.0, 1.0]),
+        ("step", [1.0, 1.0, 0.1]),
+        ("warm-up", [0.01, 1.0, 1.0]),
+        ("cosine", [0.01, 1.0, 0.01]),
+    ],
 )
 def test_schedules_start_peak_and_end_where_they_should(schedule: str, rates: list[float]) -> None:
     config = FitConfig.model_validate({"epochs": 50, "learning_rate": 1.0, "schedule": schedule})
     assert [learning_rate(config, epoch) for epoch in (0, 5, 50)] == pytest.approx(rates)
 
 
-def test_the_attenuator_learns_the_order_of_the_errors(pictures: Pictures, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["relative", "pairwise", "regression"])
+def test_the_attenuator_learns_the_order_of_the_errors(pictures: Pictures, tmp_path: Path, loss: str) -> None:
     detector = make_detector()
-    config = FaderConfig(epochs=40, learning_rate=1e-2)
+    config = FaderConfig.model_validate({"loss": loss, "epochs": 40, "learning_rate": 1e-2})
     history = fit_fader(detector, pictures, config, seed=0, checkpoint=tmp_path, on_epoch=keep_going)
     assert history[-1].loss < history[0].loss
     hints, errors = patch_errors(detector, pictures, 8)

@@ -48,8 +48,3 @@ def test_a_stage_without_its_input_says_which_comes_first(tmp_path: Path) -> Non
 def test_an_override_that_means_nothing_is_refused(line: str) -> None:
     with pytest.raises(ConfigInvalid):
         config(line)
-
-
-@pytest.mark.parametrize("preset", ["cpu", "demo", "paper"])
-def test_every_preset_is_valid(preset: str) -> None:
-    assert load_config(preset, {"product": "p", "data": "d"}, []).product == "p"
