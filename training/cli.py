@@ -17,6 +17,7 @@ from model_store.errors import ArtifactError
 from training.config import load_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder
+from training.version_commands import inspect_pictures
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -125,6 +126,9 @@ def export(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
     detector, calibration = stages.load_fitted(run), stages.load_calibration(run)
     ref = stages.publish(run, detector, calibration, stages.evaluate(run, detector, calibration))
     typer.echo(f"published {ref} in {run.config.store}")
+
+
+cli.command("inspect")(inspect_pictures)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,6 +4,7 @@ TrainingError
 ├── ConfigInvalid            the TOML or an override says something that no training can mean
 ├── FolderNotEmpty           a product would be drawn over something that is there
 ├── DatasetError             the pictures: everything wrong with them, at once
+├── PictureMissing           a picture to inspect is not there
 ├── RunError
 │   ├── RunOfOtherConfig     the run folder holds a fit of another configuration or of other pictures
 │   ├── StageMissing         a stage needs what an earlier one writes
@@ -27,6 +28,10 @@ class FolderNotEmpty(TrainingError):
 
 class DatasetError(TrainingError):
     """The pictures cannot be trained on; the message lists everything that is wrong, with paths."""
+
+
+class PictureMissing(TrainingError):
+    """The file cannot be read."""
 
 
 class RunError(TrainingError):
