@@ -14,10 +14,11 @@ from rich.table import Table
 
 from detector.errors import DetectorError
 from model_store.errors import ArtifactError
-from training.config import load_config
+from model_store.registry import VersionRef
+from training.config import TrainConfig, load_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder
-from training.version_commands import inspect_pictures
+from training.version_commands import compare_versions, inspect_pictures
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +30,9 @@ cli = typer.Typer(
 )
 DEFAULT_RUNS = Path("var/runs")
 Product = Annotated[str, typer.Option(help="Name of the product: a-z, 0-9, - and _.")]
+Activate = Annotated[
+    bool, typer.Option("--activate/--no-activate", help="Whether the new version serves at once, or is compared first.")
+]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs; each product has one.")]
 
 
@@ -54,6 +58,7 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     config: Annotated[str, typer.Option(help="cpu, demo, paper, or a TOML file.")] = "cpu",
     override: Annotated[list[str] | None, typer.Option("--set", help="key=value over the TOML: fit.epochs=30")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run of this product left.")] = False,
+    activate: Activate = True,
 ) -> None:
     """Train a product end to end and publish it. Started again after Ctrl-C, it goes on from its last epoch."""
     from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
@@ -70,10 +75,10 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
         detector = stages.fit(begun, bars)
     calibration = stages.calibrate(begun, detector, promise=settings.promise, review_rate=settings.review_rate)
     evaluation = stages.evaluate(begun, detector, calibration)
-    ref = stages.publish(begun, detector, calibration, evaluation)
+    ref = stages.publish(begun, detector, calibration, evaluation, activate=activate)
     _print_metrics(console, evaluation.metrics)
     console.print(f"report: {write_report(begun, detector)}", markup=False, soft_wrap=True)
-    console.print(f"published {ref} in {store}; serve it: INSPECT_MODEL_STORE={store} python -m app", markup=False)
+    console.print(_published(ref, settings, active=activate), markup=False, soft_wrap=True)
 
 
 @cli.command()
@@ -118,17 +123,19 @@ def report(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
 
 
 @cli.command()
-def export(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
+def export(product: Product, runs: Runs = DEFAULT_RUNS, activate: Activate = True) -> None:
     """Publish a calibrated run as a new version, measured afresh."""
     from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
 
     run = stages.open_run(RunFolder(runs / product))
     detector, calibration = stages.load_fitted(run), stages.load_calibration(run)
-    ref = stages.publish(run, detector, calibration, stages.evaluate(run, detector, calibration))
-    typer.echo(f"published {ref} in {run.config.store}")
+    evaluation = stages.evaluate(run, detector, calibration)
+    ref = stages.publish(run, detector, calibration, evaluation, activate=activate)
+    typer.echo(_published(ref, run.config, active=activate))
 
 
 cli.command("inspect")(inspect_pictures)
+cli.command("compare")(compare_versions)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -138,6 +145,17 @@ def main(arguments: list[str] | None = None) -> None:
     except (TrainingError, DetectorError, ArtifactError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+def _published(ref: VersionRef, config: TrainConfig, *, active: bool) -> str:
+    """What to do next with a version that was just published."""
+    store = config.store
+    if active:
+        return f"published {ref} in {store}; serve it: INSPECT_MODEL_STORE={store} python -m app"
+    return (
+        f"published {ref} in {store}, not active; before it is: python -m training compare {ref.product} {ref} "
+        f"--data {config.data} --store {store}; then: python -m model_store activate {ref.product} {ref.version}"
+    )
 
 
 def _print_metrics(console: Console, metrics: dict[str, float]) -> None:

@@ -5,6 +5,7 @@ TrainingError
 ├── FolderNotEmpty           a product would be drawn over something that is there
 ├── DatasetError             the pictures: everything wrong with them, at once
 ├── PictureMissing           a picture to inspect is not there
+├── ProductsDiffer           two versions to compare belong to different products
 ├── RunError
 │   ├── RunOfOtherConfig     the run folder holds a fit of another configuration or of other pictures
 │   ├── StageMissing         a stage needs what an earlier one writes
@@ -32,6 +33,10 @@ class DatasetError(TrainingError):
 
 class PictureMissing(TrainingError):
     """The file cannot be read."""
+
+
+class ProductsDiffer(TrainingError):
+    """Scores of different products mean nothing side by side."""
 
 
 class RunError(TrainingError):

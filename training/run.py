@@ -142,8 +142,10 @@ def load_evaluation(run: Run) -> Evaluation:
     return _EVALUATION.validate_python(run.folder.read(SCORES, stage="evaluate"))
 
 
-def publish(run: Run, detector: Detector, calibration: Calibration, evaluation: Evaluation) -> VersionRef:
-    """A new active version of the product."""
+def publish(
+    run: Run, detector: Detector, calibration: Calibration, evaluation: Evaluation, *, activate: bool
+) -> VersionRef:
+    """A new version of the product; the one that serves if `activate`."""
     scores = [part.score for part in evaluation.parts if part.role == "calibrate"]
     golden = choose_golden(run.dataset.calibrate, scores, run.config.golden_images)
     return export(
@@ -154,6 +156,7 @@ def publish(run: Run, detector: Detector, calibration: Calibration, evaluation: 
         record=_record(run, detector),
         metrics=evaluation.metrics,
         golden=golden,
+        activate=activate,
     )
 
 

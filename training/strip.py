@@ -59,8 +59,9 @@ def _panel_size(pixels: npt.NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def _headline(model: LoadedModel, part: Inspected) -> str:
-    calibration = model.manifest.calibration
+    calibration, judgement = model.manifest.calibration, part.judgement
+    place = "/".join(part.path.parts[-2:])  # the folder often says which kind of defect it is
     return (
-        f"{part.judgement.verdict.upper()}   score {part.judgement.score:.4g}   review above "
-        f"{calibration.review_above:.4g}, ng above {calibration.ng_above:.4g}   {name_of(model)}   {part.path.name}"
+        f"{judgement.verdict.upper()}   score {judgement.score:.4g}   review above {calibration.review_above:.4g}, "
+        f"ng above {calibration.ng_above:.4g}   {name_of(model)}   {place}"
     )

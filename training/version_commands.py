@@ -4,6 +4,7 @@ In: options of the command line. Out: lines and tables on stdout, one file where
 training.inspection and training.compare draw.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,30 @@ def inspect_pictures(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(encode_png(draw_strip(model, parts)))
     typer.echo(f"every step: {out}")
+
+
+def compare_versions(
+    before: Annotated[str, typer.Argument(help="`product@1`; without a version, the active one.", show_default=False)],
+    after: Annotated[str, typer.Argument(help="`product@2`: another version of it.", show_default=False)],
+    data: Annotated[Path, typer.Option(help="MVTec AD folder (its test pictures), or a folder of good pictures.")],
+    store: Store = DEFAULT_STORE,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything to this file too.")] = None,
+) -> None:
+    """Put two versions of a product side by side on the same pictures, before one is activated."""
+    from rich.console import Console  # noqa: PLC0415 -- torch takes seconds, and --help must not
+
+    from training.compare import compare  # noqa: PLC0415
+    from training.comparison_table import figures_table, pairs_table, to_json  # noqa: PLC0415
+    from training.inspection import load_version  # noqa: PLC0415
+
+    comparison = compare(load_version(store, before), load_version(store, after), data)
+    console = Console(markup=False)  # a path may hold brackets
+    for warning in comparison.warnings:
+        console.print(f"warning: {warning}", style="yellow")
+    console.print(figures_table(comparison), pairs_table(comparison))
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(to_json(comparison), indent=2, allow_nan=False) + "\n", "utf-8")
 
 
 def _print_version(model: "LoadedModel") -> None:
