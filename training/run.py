@@ -66,9 +66,10 @@ def begin_run(config: TrainConfig, *, fresh: bool) -> tuple[Run, tuple[str, ...]
 
 
 def open_run(folder: RunFolder) -> Run:
-    """A run that was begun before; its pictures are read again from where they were."""
+    """A run that was begun before; its pictures are read again and must still be the ones that it was fitted on."""
     config = folder.config()
     dataset = read_dataset(config.data, hold_out=config.split.hold_out, calibrate=config.split.calibrate)
+    folder.check_pictures(config.data, dataset.digest)
     return Run(folder, config, dataset)
 
 
