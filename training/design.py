@@ -20,6 +20,7 @@ from detector.spec import BackboneSpec, DetectorSpec, FaderSpec, SaliencyKind, S
 from model_store.backbones import BackboneStore
 from training.config import TrainConfig
 from training.fit import masks_of
+from training.fit_checks import check_masks
 
 SCALE_PICTURES = 32  # the mosaic scale is estimated from the mean over this many
 ANY_SCALE = 2  # of the detector that only makes masks, which no mosaic touches
@@ -42,6 +43,7 @@ def choose_spec(
         return _spec(config, used, kind, config.mosaic_scale), weights
     sample = pictures[:SCALE_PICTURES]
     masks = masks_of(build_detector(spec, weights), sample)
+    check_masks(masks, kind)
     scale = estimate_mosaic_scale(stack(list(sample), torch.device("cpu")), masks)
     return _spec(config, used, kind, scale), weights
 

@@ -11,7 +11,11 @@ TrainingError
 │   ├── StageMissing         a stage needs what an earlier one writes
 │   └── RunUnreadable        a file of the run folder is damaged
 ├── CheckpointUnreadable     a checkpoint that is damaged or belongs to another network
-└── FitDiverged              the loss became NaN or infinite
+└── FitFailed                the fit cannot give a detector; each says what to change
+    ├── FitDiverged              the loss became NaN or infinite
+    ├── SaliencyEmpty            no training picture has a place that is hidden
+    ├── SaliencyFull             every training picture is hidden altogether
+    └── ReconstructionConstant   the network draws the same whatever it sees
 """
 
 
@@ -59,5 +63,21 @@ class CheckpointUnreadable(TrainingError):
     """The file is damaged, or belongs to another network."""
 
 
-class FitDiverged(TrainingError):
+class FitFailed(TrainingError):
+    """The fit cannot give a detector; the message says what to change."""
+
+
+class FitDiverged(FitFailed):
     """The loss became NaN or infinite."""
+
+
+class SaliencyEmpty(FitFailed):
+    """Nothing is hidden in any training picture."""
+
+
+class SaliencyFull(FitFailed):
+    """Everything is hidden in every training picture, by a saliency that should choose."""
+
+
+class ReconstructionConstant(FitFailed):
+    """The reconstructions do not follow the pictures."""

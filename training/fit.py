@@ -20,6 +20,7 @@ from detector.pipeline import Detector, stack
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import FitConfig
 from training.errors import FitDiverged
+from training.fit_checks import check_masks
 from training.losses import ReconstructionLoss, reconstruction_loss
 
 CHECKPOINT = "reconstruction.safetensors"
@@ -60,6 +61,7 @@ def fit_reconstruction(
     optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history = [EpochRecord(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, unet, optimizer)]
     masks = masks_of(detector, images)
+    check_masks(masks, detector.spec.saliency.kind)
     for epoch in range(len(history), config.epochs):
         started = time.perf_counter()
         random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)

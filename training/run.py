@@ -26,6 +26,7 @@ from training.design import choose_spec
 from training.evaluate import Evaluation, judge_parts, measure
 from training.export import choose_golden, export
 from training.fit import EpochRecord, Pictures, fit_reconstruction
+from training.fit_checks import check_reconstructions
 from training.fit_fader import FaderEpoch, fit_fader
 from training.run_folder import RunFolder
 
@@ -84,6 +85,7 @@ def fit(run: Run, listener: Listener) -> Detector:
     torch.manual_seed(config.seed)
     detector = build_detector(spec, backbone).to(pick_device(config.device))
     epochs = _fit_reconstruction(run, detector, pictures, listener)
+    check_reconstructions(detector, pictures)
     fader_epochs = _fit_fader(run, detector, held_out, listener)
     device = next(detector.parameters()).device
     rows = range(0, len(held_out), BATCH_SIZE)
