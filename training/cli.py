@@ -59,20 +59,26 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     override: Annotated[list[str] | None, typer.Option("--set", help="key=value over the TOML: fit.epochs=30")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run of this product left.")] = False,
     activate: Activate = True,
+    time_budget: Annotated[
+        str | None, typer.Option(help="90s, 10m or 1h for all of it: chooses the number of epochs.")
+    ] = None,
 ) -> None:
     """Train a product end to end and publish it. Started again after Ctrl-C, it goes on from its last epoch."""
     from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
+    from training.plain_words import promise_words  # noqa: PLC0415
     from training.progress import Bars  # noqa: PLC0415
     from training.report import write_report  # noqa: PLC0415
 
     options = {"product": product, "data": str(data), "store": str(store), "runs": str(runs)}
+    options |= {} if time_budget is None else {"time_budget": time_budget}
     settings = load_config(config, options, override or [])
     console = Console()
     begun, warnings = stages.begin_run(settings, fresh=fresh)
     for warning in warnings:
         console.print(f"warning: {warning}", markup=False, style="yellow")
-    with Bars(console) as bars:
-        detector = stages.fit(begun, bars)
+    console.print(promise_words(settings.promise, len(begun.dataset.calibrate)), markup=False, soft_wrap=True)
+    with Bars(console) as listener:
+        detector = stages.fit(begun, listener)
     calibration = stages.calibrate(begun, detector, promise=settings.promise, review_rate=settings.review_rate)
     evaluation = stages.evaluate(begun, detector, calibration)
     ref = stages.publish(begun, detector, calibration, evaluation, activate=activate)

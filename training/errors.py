@@ -11,8 +11,13 @@ TrainingError
 │   ├── StageMissing         a stage needs what an earlier one writes
 │   └── RunUnreadable        a file of the run folder is damaged
 ├── CheckpointUnreadable     a checkpoint that is damaged or belongs to another network
+├── MachineLacks             this machine cannot do what was asked for
+│   ├── DeviceMissing            no such device
+│   ├── CompileFailed            torch.compile does not work
+│   └── TensorBoardMissing       the package that writes its files is not installed
 └── FitFailed                the fit cannot give a detector; each says what to change
     ├── FitDiverged              the loss became NaN or infinite
+    ├── BudgetTooShort           one epoch and what comes after do not fit into the time budget
     ├── SaliencyEmpty            no training picture has a place that is hidden
     ├── SaliencyFull             every training picture is hidden altogether
     └── ReconstructionConstant   the network draws the same whatever it sees
@@ -63,12 +68,32 @@ class CheckpointUnreadable(TrainingError):
     """The file is damaged, or belongs to another network."""
 
 
+class MachineLacks(TrainingError):
+    """This machine cannot do what was asked for."""
+
+
+class DeviceMissing(MachineLacks):
+    """No such device."""
+
+
+class CompileFailed(MachineLacks):
+    """torch.compile does not work."""
+
+
+class TensorBoardMissing(MachineLacks):
+    """tensorboardX is not installed."""
+
+
 class FitFailed(TrainingError):
     """The fit cannot give a detector; the message says what to change."""
 
 
 class FitDiverged(FitFailed):
     """The loss became NaN or infinite."""
+
+
+class BudgetTooShort(FitFailed):
+    """One epoch and what comes after the last do not fit into the time budget."""
 
 
 class SaliencyEmpty(FitFailed):

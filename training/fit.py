@@ -6,7 +6,7 @@ Resumes from its last finished epoch; on a CPU with the same number of threads t
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,9 +41,14 @@ class EpochRecord:
     msgms: float
     learning_rate: float
     seconds: float
+    planned: int = 0
+    """Epochs in all, as planned when this one began; 0 where it was not recorded."""
 
 
-def fit_reconstruction(
+Plan = Callable[[Sequence[EpochRecord]], int]  # the epochs so far → how many there shall be in all
+
+
+def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one thing
     detector: Detector,
     images: Pictures,
     config: FitConfig,
@@ -51,10 +56,12 @@ def fit_reconstruction(
     seed: int,
     checkpoint: Path,
     on_epoch: Callable[[EpochRecord], None],
+    plan: Plan | None = None,
 ) -> tuple[EpochRecord, ...]:
     """Train `detector.unet` in place; `checkpoint` is a folder. Returns the records of resumed epochs too.
 
-    `on_epoch` is called once for every epoch that is run here. The skips stay open: the attenuator comes after.
+    `plan` is asked before every epoch how many there shall be; without it, as many as `config` says. `on_epoch` is
+    called once for every epoch that is run here. The skips stay open: the attenuator comes after.
     """
     device = next(detector.unet.parameters()).device
     unet = detector.unet.train()
@@ -62,12 +69,12 @@ def fit_reconstruction(
     history = [EpochRecord(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, unet, optimizer)]
     masks = masks_of(detector, images)
     check_masks(masks, detector.spec.saliency.kind)
-    for epoch in range(len(history), config.epochs):
-        started = time.perf_counter()
+    while (epoch := len(history)) < (planned := plan(history) if plan else config.epochs):
+        started, schedule = time.perf_counter(), config.model_copy(update={"epochs": planned})
         random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         sums, steps = torch.zeros(4, dtype=torch.float64), 0
         for rows in shuffled_batches(len(images), config.batch_size, random):
-            rate = learning_rate(config, epoch + steps * config.batch_size / len(images))
+            rate = learning_rate(schedule, epoch + steps * config.batch_size / len(images))
             optimizer.param_groups[0]["lr"] = rate
             pictures = _vary_brightness(stack(list(images[rows]), device), config.brightness, random)
             hints = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
@@ -78,7 +85,7 @@ def fit_reconstruction(
             sums, steps = sums + _terms(loss), steps + 1
         loss_mean, l2, ssim, msgms = (sums / steps).tolist()
         seconds = time.perf_counter() - started
-        history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, seconds))
+        history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, seconds, planned))
         save_checkpoint(checkpoint / CHECKPOINT, unet, optimizer, [asdict(record) for record in history])
         on_epoch(history[-1])
     unet.eval()

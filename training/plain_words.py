@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.calibration import Calibration
+from detector.calibration import Calibration, smallest_promise
 from detector.verdict import Judgement, Verdict
 from training.data import GOOD
 from training.evaluate import Evaluation, ScoredPart
@@ -68,6 +68,15 @@ def verdict_words(judgement: Judgement) -> str:
     if judgement.verdict == Verdict.OK:
         return f"{words}; score {score:.6g} does not exceed {decided_by:.6g}"
     return f"{words}; score {score:.6g} exceeds the {judgement.verdict} threshold {decided_by:.6g}"
+
+
+def promise_words(promise: float, calibration_pictures: int) -> str:
+    """What is promised, and the most that so many calibration pictures could support."""
+    best = smallest_promise(calibration_pictures)
+    return (
+        f"promise: at most {promise:.2%} of good parts rejected; {calibration_pictures} calibration pictures support "
+        f"{best:.2%} at best"
+    )
 
 
 def figures(evaluation: Evaluation, calibration: Calibration) -> list[Figure]:

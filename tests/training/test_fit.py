@@ -1,6 +1,6 @@
 """Stage 1: the reconstruction network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,18 @@ def test_the_network_is_left_in_eval_mode(pictures: Pictures, tmp_path: Path) ->
 def test_schedules_start_peak_and_end_where_they_should(schedule: str, rates: list[float]) -> None:
     config = FitConfig.model_validate({"epochs": 50, "learning_rate": 1.0, "schedule": schedule})
     assert [learning_rate(config, epoch) for epoch in (0, 5, 50)] == pytest.approx(rates)
+
+
+def test_a_plan_that_changes_moves_the_end_of_the_cosine(pictures: Pictures, tmp_path: Path) -> None:
+    def plan(records: Sequence[EpochRecord]) -> int:
+        return 6 if records else 3
+
+    history = fit_reconstruction(
+        make_detector(), pictures, FIT, seed=0, checkpoint=tmp_path, on_epoch=keep_going, plan=plan
+    )
+    assert [record.planned for record in history] == [3, 6, 6, 6, 6, 6]
+    six = FIT.model_copy(update={"epochs": 6})
+    assert history[-1].learning_rate == learning_rate(six, 5 + 8 / 10)  # its last batch begins at picture 8 of 10
 
 
 def test_the_attenuator_learns_the_order_of_the_errors(pictures: Pictures, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from training.config import load_config
 from training.errors import ReconstructionConstant, SaliencyEmpty, SaliencyFull
 from training.fit import Pictures
 from training.fit_checks import check_masks, check_reconstructions
+from training.listener import Epoch
 from training.run import begin_run, fit
 from training.sample import SampleConfig, draw_product
 
@@ -27,6 +28,9 @@ class Silent:
 
     def step(self, done: int, text: str) -> None:
         """A step is done."""
+
+    def epoch(self, record: Epoch) -> None:
+        """An epoch has ended."""
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from model_store.registry import Registry
 from tests.model_store.drafts import png
 from training.cli import main
 from training.errors import RunOfOtherConfig
-from training.run import open_run
+from training.fit import EpochRecord
+from training.run import _plan, open_run
 from training.run_folder import RunFolder
 from training.sample import SampleConfig, draw_product
 
@@ -67,3 +69,28 @@ def test_a_version_can_be_published_without_serving(work: Path, capsys: pytest.C
     registry = Registry(work / "store")
     assert (registry.versions("plate"), registry.active("plate")) == ((1, 2), 1)
     assert "compare plate plate@2" in capsys.readouterr().out
+
+
+def test_a_budget_that_is_too_short_stops_with_advice(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [f"--data={fitted / 'data'}", f"--runs={fitted / 'short'}", *(f"--set={line}" for line in TINY)]
+    assert call("fit", "--product=plate", "--time-budget=1s", *options) == 2
+    assert "start over with --fresh and ten epochs: --time-budget" in capsys.readouterr().err
+
+
+def test_a_plan_goes_by_the_budget_and_a_cosine_that_has_ended_stays_ended(work: Path) -> None:
+    run = open_run(RunFolder(work / "runs/plate"))
+    budgeted = replace(run, config=run.config.model_copy(update={"time_budget": 1000.0}))
+    plan = _plan(budgeted)
+    records = [EpochRecord(0, 0.5, 0.1, 0.1, 0.1, 1e-3, seconds=1.0, planned=2)]
+    assert _plan(run)(records) == plan([]) == 2  # fit.epochs, for want of anything measured
+    assert 900 < plan(records) < 1000
+    assert plan([*records, replace(records[0], epoch=1)]) == 2
+
+
+def test_fit_says_what_the_calibration_pictures_support_and_records_its_epochs(
+    fitted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [f"--{name}={fitted / name}" for name in ("data", "store", "runs")]
+    assert call("fit", "--product=plate", *options, *(f"--set={line}" for line in TINY)) == 0
+    assert "8 calibration pictures support 11.11% at best" in capsys.readouterr().out
+    assert json.loads((fitted / "runs/plate/fit.json").read_text())["chosen_epochs"] == 2
