@@ -22,6 +22,7 @@ from training.config import FitConfig
 from training.errors import FitDiverged
 from training.fit_checks import check_masks
 from training.losses import ReconstructionLoss, reconstruction_loss
+from training.precision import reconstructor
 
 CHECKPOINT = "reconstruction.safetensors"
 WARM_UP_EPOCHS = 5  # as in the first author's RIAD code; never more than a fifth of the run
@@ -69,6 +70,7 @@ def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one
     history = [EpochRecord(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, unet, optimizer)]
     masks = masks_of(detector, images)
     check_masks(masks, detector.spec.saliency.kind)
+    reconstruct = reconstructor(unet, config)
     while (epoch := len(history)) < (planned := plan(history) if plan else config.epochs):
         started, schedule = time.perf_counter(), config.model_copy(update={"epochs": planned})
         random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -78,7 +80,7 @@ def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one
             optimizer.param_groups[0]["lr"] = rate
             pictures = _vary_brightness(stack(list(images[rows]), device), config.brightness, random)
             hints = hide(pictures, masks[rows].to(device), detector.spec.mosaic_scale)
-            loss = reconstruction_loss(pictures, unet(hints, unet.open_gates()), lamp=config.lamp)
+            loss = reconstruction_loss(pictures, reconstruct(hints), lamp=config.lamp)
             optimizer.zero_grad()
             loss.total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

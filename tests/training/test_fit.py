@@ -123,6 +123,33 @@ def test_a_plan_that_changes_moves_the_end_of_the_cosine(pictures: Pictures, tmp
     assert history[-1].learning_rate == learning_rate(six, 5 + 8 / 10)  # its last batch begins at picture 8 of 10
 
 
+def test_a_fit_in_bf16_learns_and_leaves_float32_weights(pictures: Pictures, tmp_path: Path) -> None:
+    exact, half = make_detector(), make_detector()
+    config = FIT.model_copy(update={"precision": "bf16"})
+    fit_reconstruction(exact, pictures, FIT, seed=0, checkpoint=tmp_path / "a", on_epoch=keep_going)
+    history = fit_reconstruction(half, pictures, config, seed=0, checkpoint=tmp_path / "b", on_epoch=keep_going)
+    assert history[-1].loss < history[0].loss
+    weights = half.unet.state_dict()
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float32, torch.int64}  # batches are counted
+    assert any(not torch.equal(tensor, weights[name]) for name, tensor in exact.unet.state_dict().items())
+
+
+@pytest.mark.slow  # the compiler takes a minute
+def test_a_compiled_fit_learns_what_a_plain_one_does(pictures: Pictures, tmp_path: Path) -> None:
+    histories = [
+        fit_reconstruction(
+            make_detector(),
+            pictures,
+            FIT.model_copy(update={"epochs": 1, "compile": compiled}),
+            seed=0,
+            checkpoint=tmp_path / str(compiled),
+            on_epoch=keep_going,
+        )
+        for compiled in (False, True)
+    ]
+    assert histories[1][0].loss == pytest.approx(histories[0][0].loss, rel=1e-2)
+
+
 def test_the_attenuator_learns_the_order_of_the_errors(pictures: Pictures, tmp_path: Path) -> None:
     detector = make_detector()
     config = FaderConfig(epochs=40, learning_rate=1e-2)

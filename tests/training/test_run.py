@@ -94,3 +94,9 @@ def test_fit_says_what_the_calibration_pictures_support_and_records_its_epochs(
     assert call("fit", "--product=plate", *options, *(f"--set={line}" for line in TINY)) == 0
     assert "8 calibration pictures support 11.11% at best" in capsys.readouterr().out
     assert json.loads((fitted / "runs/plate/fit.json").read_text())["chosen_epochs"] == 2
+
+
+def test_a_device_that_is_not_there_is_an_error_with_advice(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [f"--data={fitted / 'data'}", f"--runs={fitted / 'elsewhere'}", *(f"--set={line}" for line in TINY)]
+    assert call("fit", "--product=plate", "--set=device=quantum", *options) == 2
+    assert "device 'quantum' cannot be used" in capsys.readouterr().err
