@@ -5,8 +5,10 @@ Ctrl-C exits with 130 and loses at most the epoch it fell into.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +21,9 @@ from training.config import TrainConfig, load_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder
 from training.version_commands import compare_versions, inspect_pictures
+
+if TYPE_CHECKING:  # it imports torch
+    from training.listener import Listener
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -62,11 +67,11 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     time_budget: Annotated[
         str | None, typer.Option(help="90s, 10m or 1h for all of it: chooses the number of epochs.")
     ] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves of every epoch.")] = None,
 ) -> None:
     """Train a product end to end and publish it. Started again after Ctrl-C, it goes on from its last epoch."""
     from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
     from training.plain_words import promise_words  # noqa: PLC0415
-    from training.progress import Bars  # noqa: PLC0415
     from training.report import write_report  # noqa: PLC0415
 
     options = {"product": product, "data": str(data), "store": str(store), "runs": str(runs)}
@@ -77,7 +82,7 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     for warning in warnings:
         console.print(f"warning: {warning}", markup=False, style="yellow")
     console.print(promise_words(settings.promise, len(begun.dataset.calibrate)), markup=False, soft_wrap=True)
-    with Bars(console) as listener:
+    with _watching(console, None if tensorboard is None else tensorboard / product) as listener:
         detector = stages.fit(begun, listener)
     calibration = stages.calibrate(begun, detector, promise=settings.promise, review_rate=settings.review_rate)
     evaluation = stages.evaluate(begun, detector, calibration)
@@ -151,6 +156,20 @@ def main(arguments: list[str] | None = None) -> None:
     except (TrainingError, DetectorError, ArtifactError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+@contextmanager
+def _watching(console: Console, tensorboard: Path | None) -> "Iterator[Listener]":
+    """Bars, and TensorBoard's curves where a folder is given for them."""
+    from training.listener import Together  # noqa: PLC0415 -- torch takes seconds, and --help must not
+    from training.progress import Bars  # noqa: PLC0415
+    from training.tensorboard import TensorBoard  # noqa: PLC0415
+
+    with ExitStack() as opened:
+        listeners: list[Listener] = [opened.enter_context(Bars(console))]
+        if tensorboard is not None:
+            listeners.append(opened.enter_context(TensorBoard(tensorboard)))
+        yield Together(listeners)
 
 
 def _published(ref: VersionRef, config: TrainConfig, *, active: bool) -> str:

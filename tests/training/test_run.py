@@ -90,7 +90,7 @@ def test_a_plan_goes_by_the_budget_and_a_cosine_that_has_ended_stays_ended(work:
 def test_fit_says_what_the_calibration_pictures_support_and_records_its_epochs(
     fitted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"--{name}={fitted / name}" for name in ("data", "store", "runs")]
+    options = [f"--{name}={fitted / name}" for name in ("data", "store", "runs", "tensorboard")]
     assert call("fit", "--product=plate", *options, *(f"--set={line}" for line in TINY)) == 0
     assert "8 calibration pictures support 11.11% at best" in capsys.readouterr().out
     assert json.loads((fitted / "runs/plate/fit.json").read_text())["chosen_epochs"] == 2
