@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detector.mosaic import hide
 from detector.pipeline import Detector, stack
 from detector.spec import SaliencyKind
 from training.errors import ReconstructionConstant, SaliencyEmpty, SaliencyFull
@@ -41,10 +40,10 @@ def check_masks(masks: Tensor, kind: SaliencyKind) -> None:
 
 @torch.inference_mode()
 def check_reconstructions(detector: Detector, pictures: npt.NDArray[np.uint8]) -> None:
-    """Skips open, as they were fitted; pictures that hardly differ themselves, or are flat, prove nothing."""
+    """Before the attenuator is fitted; pictures that hardly differ themselves, or are flat, prove nothing."""
     device = next(detector.unet.parameters()).device
     batch = stack(list(pictures[:LOOKED_AT]), device)
-    drawn = torch.cat([_reconstruct(detector, picture) for picture in torch.split(batch, 1)])
+    drawn = torch.cat([detector.explain(picture).reconstruction for picture in torch.split(batch, 1)])
     for name, deviation in (("from picture to picture", _across), ("from place to place", _inside)):
         own, theirs = deviation(batch), deviation(drawn)
         if own > NOISE and not theirs > FOLLOWS * own:
@@ -52,10 +51,6 @@ def check_reconstructions(detector: Detector, pictures: npt.NDArray[np.uint8]) -
                 f"the reconstruction network draws the same whatever it sees: it varies by {theirs:.1e} {name}, the "
                 f"pictures by {own:.1e}; lower fit.learning_rate or raise fit.epochs, and start over with --fresh"
             )
-
-
-def _reconstruct(detector: Detector, picture: Tensor) -> Tensor:
-    return detector.reconstruct(hide(picture, detector.saliency(picture), detector.spec.mosaic_scale), None)
 
 
 def _across(pictures: Tensor) -> float:
