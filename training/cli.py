@@ -31,7 +31,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a product from good pictures only.\n\n"
     "`fit` does everything: check the pictures, fit both networks, set thresholds, measure, publish. "
-    "The other commands repeat one stage of a run that was fitted.",
+    "`inspect` and `compare` ask published versions; the other commands repeat one stage of a run that was fitted.",
 )
 DEFAULT_RUNS = Path("var/runs")
 Product = Annotated[str, typer.Option(help="Name of the product: a-z, 0-9, - and _.")]
