@@ -20,8 +20,9 @@ from detector.scale import edge_response, estimate_mosaic_scale, mean_log_respon
 from detector.spec import DetectorSpec, EvidenceSpec, InputSpec, UNetSpec
 from training.config import FitConfig
 from training.data import load_pictures, read_dataset
-from training.fit import Pictures, fit_reconstruction, masks_of
+from training.fit import fit_reconstruction
 from training.metrics import auroc
+from training.rebuild import Pictures, masks_of
 
 SCALES = (2, 4, 8, 16, 32, 64)  # px, the range of EAR's Table 1
 SIZE = InputSpec(height=128, width=128)

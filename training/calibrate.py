@@ -1,7 +1,7 @@
 """Good pictures that took no part in training → thresholds that keep a promise.
 
 In: a fitted detector and pictures (N,H,W,3) uint8. Out: scores, heatmaps, a `Calibration`.
-Refuses: too few pictures for the promise (`PromiseTooSmall`).
+Refuses: too few pictures for the promise (`PromiseTooSmall`), a device that is not there (`DeviceMissing`).
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import torch
 
 from detector.calibration import Calibration, calibrate
 from detector.pipeline import Detector, stack
+from training.errors import DeviceMissing
 
 BATCH_SIZE = 16  # on a GPU, and for statistics
 
@@ -48,5 +49,13 @@ def calibrate_scores(scored: Scores, *, promise: float, review_rate: float) -> C
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+    """`auto` is CUDA where there is one; `DeviceMissing` for a device that this machine or this torch has not."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as exc:  # AssertionError: a torch that was built without CUDA
+        why = str(exc).splitlines()[0]
+        raise DeviceMissing(f"device {name!r} cannot be used ({why}); leave device=auto, or give cpu") from exc
+    return device

@@ -5,8 +5,10 @@ Ctrl-C exits with 130 and loses at most the epoch it fell into.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,9 +16,14 @@ from rich.table import Table
 
 from detector.errors import DetectorError
 from model_store.errors import ArtifactError
-from training.config import load_config
+from model_store.registry import VersionRef
+from training.config import TrainConfig, load_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder
+from training.version_commands import compare_versions, inspect_pictures
+
+if TYPE_CHECKING:  # it imports torch
+    from training.listener import Listener
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -24,10 +31,13 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a product from good pictures only.\n\n"
     "`fit` does everything: check the pictures, fit both networks, set thresholds, measure, publish. "
-    "The other commands repeat one stage of a run that was fitted.",
+    "`inspect` and `compare` ask published versions; the other commands repeat one stage of a run that was fitted.",
 )
 DEFAULT_RUNS = Path("var/runs")
 Product = Annotated[str, typer.Option(help="Name of the product: a-z, 0-9, - and _.")]
+Activate = Annotated[
+    bool, typer.Option("--activate/--no-activate", help="Whether the new version serves at once, or is compared first.")
+]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs; each product has one.")]
 
 
@@ -55,26 +65,33 @@ def fit(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command
     ] = "cpu",
     override: Annotated[list[str] | None, typer.Option("--set", help="key=value over the TOML: fit.epochs=30")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run of this product left.")] = False,
+    activate: Activate = True,
+    time_budget: Annotated[
+        str | None, typer.Option(help="90s, 10m or 1h for all of it: chooses the number of epochs.")
+    ] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves of every epoch.")] = None,
 ) -> None:
     """Train a product end to end and publish it. Started again after Ctrl-C, it goes on from its last epoch."""
     from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
-    from training.progress import Bars  # noqa: PLC0415
+    from training.plain_words import promise_words  # noqa: PLC0415
     from training.report import write_report  # noqa: PLC0415
 
     options = {"product": product, "data": str(data), "store": str(store), "runs": str(runs)}
+    options |= {} if time_budget is None else {"time_budget": time_budget}
     settings = load_config(config, options, override or [])
     console = Console()
     begun, warnings = stages.begin_run(settings, fresh=fresh)
     for warning in warnings:
         console.print(f"warning: {warning}", markup=False, style="yellow")
-    with Bars(console) as bars:
-        detector = stages.fit(begun, bars)
+    console.print(promise_words(settings.promise, len(begun.dataset.calibrate)), markup=False, soft_wrap=True)
+    with _watching(console, None if tensorboard is None else tensorboard / product) as listener:
+        detector = stages.fit(begun, listener)
     calibration = stages.calibrate(begun, detector, promise=settings.promise, review_rate=settings.review_rate)
     evaluation = stages.evaluate(begun, detector, calibration)
-    ref = stages.publish(begun, detector, calibration, evaluation)
+    ref = stages.publish(begun, detector, calibration, evaluation, activate=activate)
     _print_metrics(console, evaluation.metrics)
     console.print(f"report: {write_report(begun, detector)}", markup=False, soft_wrap=True)
-    console.print(f"published {ref} in {store}; serve it: INSPECT_MODEL_STORE={store} python -m app", markup=False)
+    console.print(_published(ref, settings, active=activate), markup=False, soft_wrap=True)
 
 
 @cli.command()
@@ -119,14 +136,19 @@ def report(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
 
 
 @cli.command()
-def export(product: Product, runs: Runs = DEFAULT_RUNS) -> None:
+def export(product: Product, runs: Runs = DEFAULT_RUNS, activate: Activate = True) -> None:
     """Publish a calibrated run as a new version, measured afresh."""
     from training import run as stages  # noqa: PLC0415 -- torch takes seconds, and --help must not
 
     run = stages.open_run(RunFolder(runs / product))
     detector, calibration = stages.load_fitted(run), stages.load_calibration(run)
-    ref = stages.publish(run, detector, calibration, stages.evaluate(run, detector, calibration))
-    typer.echo(f"published {ref} in {run.config.store}")
+    evaluation = stages.evaluate(run, detector, calibration)
+    ref = stages.publish(run, detector, calibration, evaluation, activate=activate)
+    typer.echo(_published(ref, run.config, active=activate))
+
+
+cli.command("inspect")(inspect_pictures)
+cli.command("compare")(compare_versions)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -136,6 +158,31 @@ def main(arguments: list[str] | None = None) -> None:
     except (TrainingError, DetectorError, ArtifactError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+@contextmanager
+def _watching(console: Console, tensorboard: Path | None) -> "Iterator[Listener]":
+    """Bars, and TensorBoard's curves where a folder is given for them."""
+    from training.listener import Together  # noqa: PLC0415 -- torch takes seconds, and --help must not
+    from training.progress import Bars  # noqa: PLC0415
+    from training.tensorboard import TensorBoard  # noqa: PLC0415
+
+    with ExitStack() as opened:
+        listeners: list[Listener] = [opened.enter_context(Bars(console))]
+        if tensorboard is not None:
+            listeners.append(opened.enter_context(TensorBoard(tensorboard)))
+        yield Together(listeners)
+
+
+def _published(ref: VersionRef, config: TrainConfig, *, active: bool) -> str:
+    """What to do next with a version that was just published."""
+    store = config.store
+    if active:
+        return f"published {ref} in {store}; serve it: INSPECT_MODEL_STORE={store} python -m app"
+    return (
+        f"published {ref} in {store}, not active; before it is: python -m training compare {ref.product} {ref} "
+        f"--data {config.data} --store {store}; then: python -m model_store activate {ref.product} {ref.version}"
+    )
 
 
 def _print_metrics(console: Console, metrics: dict[str, float]) -> None:

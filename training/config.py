@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from detector.errors import SpecError
 from detector.spec import EAR_THRESHOLD_SIGMAS, DisjointSpec, EvidenceSpec, HideAs, InputSpec, SaliencyKind, UNetSpec
+from training.budget import parse_duration
 from training.errors import ConfigInvalid
 
 PRESETS = Path(__file__).parent / "configs"
-GIVEN_AS_OPTIONS = frozenset({"product", "data", "store", "runs"})
+GIVEN_AS_OPTIONS = frozenset({"product", "data", "store", "runs", "time_budget"})
 CHANGES_NO_WEIGHT = frozenset({"data", "store", "runs", "promise", "review_rate", "golden_images"})
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -52,6 +53,10 @@ class FitConfig(BaseModel):
     """Loss amplification (EAR eq. 5); RIAD's loss takes none."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Each picture is brightened or darkened by at most this share: a lamp is never quite the same."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Inside the network while it is fitted; the weights, the loss and every score stay float32."""
+    compile: bool = False
+    """torch.compile: the first epoch takes a minute longer, the others less, on a GPU above all."""
 
 
 class FaderConfig(BaseModel):
@@ -95,6 +100,8 @@ class TrainConfig(BaseModel):
     """`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:1`."""
     promise: Share = 0.05
     """Promised false-reject rate."""
+    time_budget: Annotated[float, BeforeValidator(parse_duration)] | None = None
+    """Wall-clock seconds for the whole of `fit`, or "10m"; chooses the number of epochs instead of fit.epochs."""
     review_rate: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of good parts that may go to a person instead."""
     golden_images: Annotated[int, Field(ge=1, le=64)] = 4
@@ -178,7 +185,7 @@ def _override(fields: dict[str, Any], line: str) -> None:
     if not equals or not name:
         raise ConfigInvalid(f"--set takes key=value, as in fit.epochs=30, not {line!r}")
     if not tables and name in GIVEN_AS_OPTIONS:
-        raise ConfigInvalid(f"{name} has an option of its own: --{name}")
+        raise ConfigInvalid(f"{name} has an option of its own: --{name.replace('_', '-')}")
     table = fields
     for part in tables:
         table = table.setdefault(part, {})

@@ -19,7 +19,8 @@ from detector.scale import estimate_mosaic_scale
 from detector.spec import BackboneSpec, DetectorSpec, FaderSpec, SaliencyKind, SaliencySpec
 from model_store.backbones import BackboneStore
 from training.config import TrainConfig
-from training.fit import masks_of
+from training.fit_checks import check_masks
+from training.rebuild import masks_of
 
 SCALE_PICTURES = 32  # the mosaic scale is estimated from the mean over this many
 ANY_SCALE = 2  # of a detector that never makes a mosaic: it only makes masks, hides nothing, or removes
@@ -44,6 +45,7 @@ def choose_spec(
         return spec, weights
     sample = pictures[:SCALE_PICTURES]
     masks = masks_of(build_detector(spec, weights), sample)
+    check_masks(masks, kind)
     scale = estimate_mosaic_scale(stack(list(sample), torch.device("cpu")), masks)
     return _spec(config, used, kind, scale), weights
 

@@ -4,12 +4,23 @@ TrainingError
 ├── ConfigInvalid            the TOML or an override says something that no training can mean
 ├── FolderNotEmpty           a product would be drawn over something that is there
 ├── DatasetError             the pictures: everything wrong with them, at once
+├── PictureMissing           a picture to inspect is not there
+├── ProductsDiffer           two versions to compare belong to different products
 ├── RunError
 │   ├── RunOfOtherConfig     the run folder holds a fit of another configuration or of other pictures
 │   ├── StageMissing         a stage needs what an earlier one writes
 │   └── RunUnreadable        a file of the run folder is damaged
 ├── CheckpointUnreadable     a checkpoint that is damaged or belongs to another network
-└── FitDiverged              the loss became NaN or infinite
+├── MachineLacks             this machine cannot do what was asked for
+│   ├── DeviceMissing            no such device
+│   ├── CompileFailed            torch.compile does not work
+│   └── TensorBoardMissing       the package that writes its files is not installed
+└── FitFailed                the fit cannot give a detector; each says what to change
+    ├── FitDiverged              the loss became NaN or infinite
+    ├── BudgetTooShort           one epoch and what comes after do not fit into the time budget
+    ├── SaliencyEmpty            no training picture has a place that is hidden
+    ├── SaliencyFull             every training picture is hidden altogether
+    └── ReconstructionConstant   the network draws the same whatever it sees
 """
 
 
@@ -27,6 +38,14 @@ class FolderNotEmpty(TrainingError):
 
 class DatasetError(TrainingError):
     """The pictures cannot be trained on; the message lists everything that is wrong, with paths."""
+
+
+class PictureMissing(TrainingError):
+    """The file cannot be read."""
+
+
+class ProductsDiffer(TrainingError):
+    """Scores of different products mean nothing side by side."""
 
 
 class RunError(TrainingError):
@@ -49,5 +68,41 @@ class CheckpointUnreadable(TrainingError):
     """The file is damaged, or belongs to another network."""
 
 
-class FitDiverged(TrainingError):
+class MachineLacks(TrainingError):
+    """This machine cannot do what was asked for."""
+
+
+class DeviceMissing(MachineLacks):
+    """No such device."""
+
+
+class CompileFailed(MachineLacks):
+    """torch.compile does not work."""
+
+
+class TensorBoardMissing(MachineLacks):
+    """tensorboardX is not installed."""
+
+
+class FitFailed(TrainingError):
+    """The fit cannot give a detector; the message says what to change."""
+
+
+class FitDiverged(FitFailed):
     """The loss became NaN or infinite."""
+
+
+class BudgetTooShort(FitFailed):
+    """One epoch and what comes after the last do not fit into the time budget."""
+
+
+class SaliencyEmpty(FitFailed):
+    """Nothing is hidden in any training picture."""
+
+
+class SaliencyFull(FitFailed):
+    """Everything is hidden in every training picture, by a saliency that should choose."""
+
+
+class ReconstructionConstant(FitFailed):
+    """The reconstructions do not follow the pictures."""

@@ -12,7 +12,7 @@ import numpy as np
 from detector.calibration import Calibration
 from detector.verdict import Verdict, judge
 from training.calibrate import Scores
-from training.data import Sample, load_mask
+from training.data import GOOD, Sample, load_mask
 from training.metrics import aupro, auroc, auroc_interval
 
 
@@ -26,7 +26,12 @@ class ScoredPart:
     score: float
     verdict: str
     role: str
-    """`calibrate` or `test`."""
+    """`calibrate` or `test`; `compare` for pictures of no run."""
+
+    @property
+    def is_defective(self) -> bool:
+        """Whether the part should be rejected."""
+        return self.label != GOOD
 
 
 @dataclass(frozen=True)

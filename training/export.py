@@ -40,8 +40,9 @@ def export(  # noqa: PLR0913 -- a version is made of these
     record: TrainingRecord,
     metrics: Mapping[str, float],
     golden: Sequence[Path],
+    activate: bool,
 ) -> VersionRef:
-    """Publish a new version and activate it."""
+    """Publish a new version, and make it the one that serves if `activate`."""
     pictures, scores = {}, {}
     for number, path in enumerate(golden, start=1):
         data = path.read_bytes()
@@ -58,7 +59,7 @@ def export(  # noqa: PLR0913 -- a version is made of these
         golden=pictures,
         golden_scores=scores,
     )
-    return Registry(store).publish(draft, activate=True)
+    return Registry(store).publish(draft, activate=activate)
 
 
 def _score(detector: Detector, pixels: npt.NDArray[np.uint8]) -> float:

@@ -6,30 +6,24 @@ Resumes from its last finished epoch; on a CPU with the same number of threads t
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from detector.pipeline import Detector, stack
-from detector.saliency.disjoint import DisjointSaliency, assemble, disjoint_masks
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import FitConfig
 from training.errors import FitDiverged
 from training.losses import ReconstructionLoss, reconstruction_loss, riad_loss
+from training.rebuild import Pictures, Rows, rebuilder
 
 CHECKPOINT = "reconstruction.safetensors"
 WARM_UP_EPOCHS = 5  # as in the first author's RIAD code; never more than a fifth of the run
 FINAL_RATE = 0.01  # of the peak, where the cosine ends
 STEP_AT, STEP = 5 / 6, 0.1  # the rate falls once, after 250 of 300 epochs (RIAD)
-
-Pictures = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.int64]
-Rebuild = Callable[[Tensor, Rows, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,9 +37,14 @@ class EpochRecord:
     msgms: float
     learning_rate: float
     seconds: float
+    planned: int = 0
+    """Epochs in all, as planned when this one began; 0 where it was not recorded."""
 
 
-def fit_reconstruction(
+Plan = Callable[[Sequence[EpochRecord]], int]  # the epochs so far → how many there shall be in all
+
+
+def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one thing
     detector: Detector,
     images: Pictures,
     config: FitConfig,
@@ -53,22 +52,24 @@ def fit_reconstruction(
     seed: int,
     checkpoint: Path,
     on_epoch: Callable[[EpochRecord], None],
+    plan: Plan | None = None,
 ) -> tuple[EpochRecord, ...]:
     """Train `detector.unet` in place; `checkpoint` is a folder. Returns the records of resumed epochs too.
 
-    `on_epoch` is called once for every epoch that is run here. The skips stay open: the attenuator comes after.
+    `plan` is asked before every epoch how many there shall be; without it, as many as `config` says. `on_epoch` is
+    called once for every epoch that is run here. The skips stay open: the attenuator comes after.
     """
     device = next(detector.unet.parameters()).device
     unet = detector.unet.train()
     optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history = [EpochRecord(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, unet, optimizer)]
-    rebuild = _rebuilder(detector, images)
-    for epoch in range(len(history), config.epochs):
-        started = time.perf_counter()
+    rebuild = rebuilder(detector, images, config)
+    while (epoch := len(history)) < (planned := plan(history) if plan else config.epochs):
+        started, schedule = time.perf_counter(), config.model_copy(update={"epochs": planned})
         random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         sums, steps = torch.zeros(4, dtype=torch.float64), 0
         for rows in shuffled_batches(len(images), config.batch_size, random):
-            rate = learning_rate(config, epoch + steps * config.batch_size / len(images))
+            rate = learning_rate(schedule, epoch + steps * config.batch_size / len(images))
             optimizer.param_groups[0]["lr"] = rate
             pictures = _vary_brightness(stack(list(images[rows]), device), config.brightness, random)
             loss = _loss(pictures, rebuild(pictures, rows, random), config)
@@ -78,7 +79,7 @@ def fit_reconstruction(
             sums, steps = sums + _terms(loss), steps + 1
         loss_mean, l2, ssim, msgms = (sums / steps).tolist()
         seconds = time.perf_counter() - started
-        history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, seconds))
+        history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, seconds, planned))
         save_checkpoint(checkpoint / CHECKPOINT, unet, optimizer, [asdict(record) for record in history])
         on_epoch(history[-1])
     unet.eval()
@@ -101,43 +102,10 @@ def learning_rate(config: FitConfig, epoch: float) -> float:
     return config.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * cosine)
 
 
-@torch.no_grad()
-def masks_of(detector: Detector, images: Pictures, batch_size: int = 16) -> Tensor:
-    """A mask for every picture, once for the whole fit: (N,1,H,W) float32 on the CPU; disjoint masks in turn."""
-    if isinstance(detector.saliency, DisjointSaliency):
-        return detector.saliency.cycle(len(images)).cpu()
-    device = next(detector.unet.parameters()).device
-    batches = (stack(list(images[start : start + batch_size]), device) for start in range(0, len(images), batch_size))
-    return torch.cat([detector.saliency(batch).cpu() for batch in batches])
-
-
 def shuffled_batches(count: int, batch_size: int, random: torch.Generator) -> Iterator[Rows]:
     """Every row once, in an order drawn from `random`; the last batch may be smaller."""
     order = torch.randperm(count, generator=random).numpy()
     yield from (order[start : start + batch_size] for start in range(0, count, batch_size))
-
-
-def _rebuilder(detector: Detector, images: Pictures) -> Rebuild:
-    """How a batch is hidden and rebuilt with open skips: behind its own masks, or behind disjoint ones dealt anew."""
-    unet, saliency = detector.unet, detector.saliency
-
-    def rebuild(pictures: Tensor, masks: Tensor) -> Tensor:
-        reconstructions: Tensor = unet(detector.hints(pictures, masks), unet.open_gates())
-        return reconstructions
-
-    if isinstance(saliency, DisjointSaliency):
-        spec = detector.spec.saliency.disjoint
-
-        def deal(pictures: Tensor, _: Rows, random: torch.Generator) -> Tensor:
-            cell = spec.cells[int(torch.randint(len(spec.cells), (), generator=random))]
-            seed = int(torch.randint(2**31, (), generator=random))
-            height, width = pictures.shape[-2:]
-            masks = disjoint_masks(height, width, cell=cell, sets=spec.sets, seed=seed)
-            return assemble(pictures, masks.to(pictures.device), rebuild)
-
-        return deal
-    masks = masks_of(detector, images)
-    return lambda pictures, rows, _: rebuild(pictures, masks[rows].to(pictures.device))
 
 
 def _loss(pictures: Tensor, reconstructions: Tensor, config: FitConfig) -> ReconstructionLoss:

@@ -17,8 +17,9 @@ from detector.fader import Fader
 from detector.pipeline import Detector, stack
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import FaderConfig
-from training.fit import Pictures, masks_of, shuffled_batches
+from training.fit import shuffled_batches
 from training.losses import pairwise_loss, regression_loss, relative_loss
+from training.rebuild import Pictures, masks_of
 
 CHECKPOINT = "fader.safetensors"
 BATCH_SIZE = 8  # pictures

@@ -10,21 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
-from torch import Tensor
 
-from detector.heatmap import WHITE, HeatmapScale, overlay, to_gray8
+from detector.heatmap import WHITE, HeatmapScale
 from detector.pipeline import Detector, stack
 from training.data import GOOD, Sample, load_mask, load_picture
 from training.evaluate import ScoredPart
+from training.steps import Pixels, Step, draw_steps
 
 RANKS = ("highest", "second highest", "third highest")  # of the good parts that are shown
 MOST_KINDS = 12  # of defect, two cases each: the report stays under 8 MB
 LARGEST_SIDE = 256  # px in the report
 JPEG_QUALITY = 88
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -66,19 +63,9 @@ def draw_case(case: Case, sample: Sample, detector: Detector, scale: HeatmapScal
     """The case with its pictures; it goes through the detector alone, as in service."""
     pixels = load_picture(sample.path, detector.spec.input)
     seen = detector.explain(stack([pixels], next(detector.parameters()).device))
-    heatmap = seen.heatmap[0].cpu().numpy()
-    steps = [
-        ("image", "the part, as large as the detector sees it", pixels),
-        ("hidden", "saliency mask: white is hidden", _to_pixels(seen.mask)),
-        ("hint", "what the network saw: hidden places as mosaic tiles, or removed", _to_pixels(seen.hint)),
-        ("gate", "gate of the skip connections: black is cut", None if seen.gate is None else _to_pixels(seen.gate)),
-        ("reconstruction", "the part as it should have looked", _to_pixels(seen.reconstruction)),
-        ("anomaly map", "anomaly map: middle grey is the ng threshold", to_gray8(heatmap, scale)),
-        ("map on image", "anomaly map in colour over the part", overlay(pixels, heatmap, scale)),
-        ("marked defect", "where a person marked the defect in white", _marked(sample, pixels)),
-    ]
+    steps = [*draw_steps(pixels, seen, scale), *_marked(sample, pixels)]
     size = (pixels.shape[1], pixels.shape[0])
-    shots = (Shot(caption, alt, _data_uri(drawn, size)) for caption, alt, drawn in steps if drawn is not None)
+    shots = (Shot(step.caption, step.alt, _data_uri(step.pixels, size)) for step in steps)
     return Case(case.why, case.part, tuple(shots))
 
 
@@ -98,17 +85,11 @@ def _defect_cases(label: str, defective: Sequence[ScoredPart]) -> list[Case]:
     return cases
 
 
-def _marked(sample: Sample, pixels: Pixels) -> Pixels | None:
+def _marked(sample: Sample, pixels: Pixels) -> list[Step]:
     if sample.mask is None:
-        return None
-    return load_mask(sample.mask, height=pixels.shape[0], width=pixels.shape[1]).astype(np.uint8) * WHITE
-
-
-def _to_pixels(picture: Tensor) -> Pixels:
-    """(1,3,h,w) or (1,1,h,w) in [0, 1] → (h,w,3) or (h,w) uint8."""
-    array = picture[0].permute(1, 2, 0).cpu().numpy()
-    pixels: Pixels = np.rint(array * 255).astype(np.uint8)
-    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        return []
+    mask = load_mask(sample.mask, height=pixels.shape[0], width=pixels.shape[1]).astype(np.uint8) * WHITE
+    return [Step("marked defect", "where a person marked the defect in white", mask)]
 
 
 def _data_uri(pixels: Pixels, size: tuple[int, int]) -> str:

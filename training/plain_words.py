@@ -1,6 +1,7 @@
-"""Figures of a run in words that a process engineer can act on.
+"""Figures and verdicts in words that a process engineer can act on.
 
-In: an `Evaluation` and its calibration. Out: rows for people. Chooses nothing and computes no figure anew but counts.
+In: an `Evaluation` and its calibration, or one `Judgement`. Out: rows for people.
+Chooses nothing and computes no figure anew but counts.
 """
 
 from collections.abc import Sequence
@@ -8,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.calibration import Calibration
-from detector.verdict import Verdict
+from detector.calibration import Calibration, smallest_promise
+from detector.verdict import Judgement, Verdict
 from training.data import GOOD
 from training.evaluate import Evaluation, ScoredPart
 
@@ -59,6 +60,23 @@ def outcome(part: ScoredPart) -> str:
     if part.label == GOOD and part.verdict == Verdict.NG:
         return f"{words} (a false reject)"
     return f"{words} (an escape)" if part.label != GOOD and part.verdict == Verdict.OK else words
+
+
+def verdict_words(judgement: Judgement) -> str:
+    """What becomes of a part, and which number decided it."""
+    words, score, decided_by = VERDICTS[judgement.verdict], judgement.score, judgement.decided_by
+    if judgement.verdict == Verdict.OK:
+        return f"{words}; score {score:.6g} does not exceed {decided_by:.6g}"
+    return f"{words}; score {score:.6g} exceeds the {judgement.verdict} threshold {decided_by:.6g}"
+
+
+def promise_words(promise: float, calibration_pictures: int) -> str:
+    """What is promised, and the most that so many calibration pictures could support."""
+    best = smallest_promise(calibration_pictures)
+    return (
+        f"promise: at most {promise:.2%} of good parts rejected; {calibration_pictures} calibration pictures support "
+        f"{best:.2%} at best"
+    )
 
 
 def figures(evaluation: Evaluation, calibration: Calibration) -> list[Figure]:

@@ -2,7 +2,7 @@
 
 In: what the stages left in the run folder, its pictures, the fitted detector. Out: `<runs>/<product>/report.html`: no
 network, no script, no other file. Refuses: a stage that has not been run, or was run with other thresholds
-(`StageMissing`), and pictures that are not the fit's any more (`RunOfOtherConfig`).
+(`StageMissing`). That the pictures are still the fit's, `training.run` checks before there is a `Run`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,14 +19,13 @@ from detector.pipeline import Detector
 from detector.verdict import judge
 from training.charts import Chart, attenuator_chart, histogram, loss_chart, roc_chart
 from training.data import GOOD
-from training.errors import RunOfOtherConfig, StageMissing
+from training.errors import StageMissing
 from training.evaluate import Evaluation
 from training.fit import EpochRecord
 from training.fit_fader import FaderEpoch
 from training.gallery import MOST_KINDS, Case, choose_cases, draw_case
 from training.plain_words import figures, kinds, outcome
 from training.run import DATASET, FIT, Run, load_calibration, load_evaluation
-from training.run_folder import IDENTITY
 
 REPORT = "report.html"
 WIDE = 1.5  # width / height from which four pictures stand side by side, not eight
@@ -36,7 +35,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def write_report(run: Run, detector: Detector) -> Path:
     """Replace the run's report; `detector` is the fitted one, which draws the gallery again."""
     calibration, evaluation = load_calibration(run), load_evaluation(run)
-    _check_inputs(run, calibration, evaluation)
+    _check_inputs(calibration, evaluation)
     page = (
         _environment()
         .get_template(REPORT)
@@ -71,10 +70,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _check_inputs(run: Run, calibration: Calibration, evaluation: Evaluation) -> None:
+def _check_inputs(calibration: Calibration, evaluation: Evaluation) -> None:
     """A report that mixes two states of a run would be believed."""
-    if run.folder.read(IDENTITY, stage="fit")["data_digest"] != run.dataset.digest:
-        raise RunOfOtherConfig(f"the pictures in {run.dataset.root} have changed since the fit; fit again with --fresh")
     if any(part.verdict != judge(part.score, calibration).verdict for part in evaluation.parts):
         raise StageMissing("the thresholds were set again after the scores; run `python -m training evaluate` first")
 

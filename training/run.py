@@ -4,8 +4,9 @@ In: TrainConfig. Out: a published version. Refuses: what the errors of training,
 An interrupted fit goes on from its last epoch when it is started again with the same configuration and pictures.
 """
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from pydantic import TypeAdapter
@@ -18,6 +19,7 @@ from detector.spec import DetectorSpec
 from model_store.backbones import BackboneStore
 from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
+from training.budget import Budget, Workload
 from training.calibrate import BATCH_SIZE, calibrate_scores, pick_device, score_pictures
 from training.config import TrainConfig
 from training.data import Dataset, load_pictures, read_dataset
@@ -25,24 +27,17 @@ from training.dataset_lint import check_dataset
 from training.design import choose_spec
 from training.evaluate import Evaluation, judge_parts, measure
 from training.export import choose_golden, export
-from training.fit import EpochRecord, Pictures, fit_reconstruction
+from training.fit import EpochRecord, Plan, fit_reconstruction
+from training.fit_checks import check_reconstructions
 from training.fit_fader import FaderEpoch, fit_fader
+from training.listener import Listener
+from training.rebuild import Pictures
 from training.run_folder import RunFolder
 
 DATASET, FIT, CALIBRATION, SCORES = "dataset.json", "fit.json", "calibration.json", "scores.json"
 _SPEC = TypeAdapter(DetectorSpec)
 _CALIBRATION = TypeAdapter(Calibration)
 _EVALUATION = TypeAdapter(Evaluation)
-
-
-class Listener(Protocol):
-    """Who watches a run: a progress bar, a log."""
-
-    def stage(self, name: str, total: int) -> None:
-        """A stage of `total` steps begins."""
-
-    def step(self, done: int, text: str) -> None:
-        """`done` of the stage's steps are done; more than one at once where a run goes on."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +47,28 @@ class Run:
     folder: RunFolder
     config: TrainConfig
     dataset: Dataset
+    begun: float
+    """`time.monotonic()` when it was opened: a time budget counts from here."""
 
 
 def begin_run(config: TrainConfig, *, fresh: bool) -> tuple[Run, tuple[str, ...]]:
     """Check the pictures and open the run folder; gives the dataset's warnings. `DatasetError` lists all errors."""
+    begun = time.monotonic()
     check_product_name(config.product)
     dataset = read_dataset(config.data, hold_out=config.split.hold_out, calibrate=config.split.calibrate)
     warnings = check_dataset(dataset, config)
     folder = RunFolder(config.runs / config.product)
     folder.begin(config, dataset.digest, fresh=fresh)
     folder.write(DATASET, {"warnings": warnings})
-    return Run(folder, config, dataset), warnings
+    return Run(folder, config, dataset, begun), warnings
 
 
 def open_run(folder: RunFolder) -> Run:
-    """A run that was begun before; its pictures are read again from where they were."""
-    config = folder.config()
+    """A run that was begun before; its pictures are read again and must still be the ones that it was fitted on."""
+    begun, config = time.monotonic(), folder.config()
     dataset = read_dataset(config.data, hold_out=config.split.hold_out, calibrate=config.split.calibrate)
-    return Run(folder, config, dataset)
+    folder.check_pictures(config.data, dataset.digest)
+    return Run(folder, config, dataset, begun)
 
 
 def fit(run: Run, listener: Listener) -> Detector:
@@ -83,6 +82,7 @@ def fit(run: Run, listener: Listener) -> Detector:
     torch.manual_seed(config.seed)
     detector = build_detector(spec, backbone).to(pick_device(config.device))
     epochs = _fit_reconstruction(run, detector, pictures, listener)
+    check_reconstructions(detector, pictures)
     fader_epochs = _fit_fader(run, detector, held_out, listener)
     device = next(detector.parameters()).device
     rows = range(0, len(held_out), BATCH_SIZE)
@@ -95,6 +95,7 @@ def fit(run: Run, listener: Listener) -> Detector:
             "spec": _SPEC.dump_python(spec, mode="json"),
             "minutes": seconds / 60,
             "device": str(device),
+            "chosen_epochs": len(epochs),
             "epochs": [vars(record) for record in epochs],
             "fader_epochs": [vars(record) for record in fader_epochs],
         },
@@ -142,8 +143,10 @@ def load_evaluation(run: Run) -> Evaluation:
     return _EVALUATION.validate_python(run.folder.read(SCORES, stage="evaluate"))
 
 
-def publish(run: Run, detector: Detector, calibration: Calibration, evaluation: Evaluation) -> VersionRef:
-    """A new active version of the product."""
+def publish(
+    run: Run, detector: Detector, calibration: Calibration, evaluation: Evaluation, *, activate: bool
+) -> VersionRef:
+    """A new version of the product; the one that serves if `activate`."""
     scores = [part.score for part in evaluation.parts if part.role == "calibrate"]
     golden = choose_golden(run.dataset.calibrate, scores, run.config.golden_images)
     return export(
@@ -154,6 +157,7 @@ def publish(run: Run, detector: Detector, calibration: Calibration, evaluation: 
         record=_record(run, detector),
         metrics=evaluation.metrics,
         golden=golden,
+        activate=activate,
     )
 
 
@@ -168,8 +172,28 @@ def _fit_reconstruction(
         config,
         seed=run.config.seed,
         checkpoint=run.folder.root,
-        on_epoch=lambda record: listener.step(record.epoch + 1, f"loss {record.loss:.4f}"),
+        on_epoch=listener.epoch,
+        plan=_plan(run),
     )
+
+
+def _plan(run: Run) -> Plan:
+    """As many epochs as the configuration says, or as fit into what is left of the time budget."""
+    config, data = run.config, run.dataset
+    if config.time_budget is None:
+        return lambda _: config.fit.epochs
+    fader_epochs = config.fader.epochs if config.fader.enabled else 0
+    work = Workload(len(data.train), len(data.hold_out), len(data.calibrate), len(data.test), fader_epochs)
+    budget = Budget(config.time_budget, time.monotonic() - run.begun, work)
+
+    def plan(records: Sequence[EpochRecord]) -> int:
+        if not records:
+            return config.fit.epochs  # nothing is measured yet, and a warm-up has to begin somehow
+        if len(records) > 1 and records[-1].planned == len(records):
+            return len(records)  # the cosine has ended; a resumed run must not go on under a fitted attenuator
+        return budget.plan([record.seconds for record in records])
+
+    return plan
 
 
 def _fit_fader(run: Run, detector: Detector, pictures: Pictures, listener: Listener) -> tuple[FaderEpoch, ...]:
@@ -181,7 +205,7 @@ def _fit_fader(run: Run, detector: Detector, pictures: Pictures, listener: Liste
         config,
         seed=run.config.seed,
         checkpoint=run.folder.root,
-        on_epoch=lambda record: listener.step(record.epoch + 1, f"rank correlation {record.rank_correlation:.3f}"),
+        on_epoch=listener.epoch,
     )
 
 

@@ -44,6 +44,18 @@ class RunFolder:
         self.write(IDENTITY, identity)
         self.write(CONFIG, config.model_dump(mode="json"))
 
+    def check_pictures(self, data: Path, data_digest: str) -> None:
+        """Raise `RunOfOtherConfig` unless the pictures in `data` are still those of the fit.
+
+        The split goes by content: with one picture more, others change sides, and thresholds could be set on pictures
+        that were trained on. The promise would then be broken in silence.
+        """
+        if self.read(IDENTITY, stage="fit").get("data_digest") != data_digest:
+            raise RunOfOtherConfig(
+                f"the pictures in {data} have changed since the fit of {self.root}: put them back as they were, or fit "
+                "again with --fresh; to try a version on other pictures: python -m training compare"
+            )
+
     def config(self) -> TrainConfig:
         """What this run was told."""
         return parse_config(self.read(CONFIG, stage="fit"), what=str(self.root / CONFIG))

@@ -21,9 +21,9 @@ from detector.evidence.standardise import fit_statistics
 from detector.pipeline import Detector, stack
 from training.calibrate import BATCH_SIZE, score_pictures
 from training.data import Sample, load_mask, load_pictures
-from training.fit import Pictures
 from training.fit_fader import LOSSES, fit_fader, patch_errors, rank_correlation
 from training.metrics import auroc
+from training.rebuild import Pictures
 from training.run import Run, load_fitted, open_run
 from training.run_folder import RunFolder
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from app.settings import Settings
 from tests.attacks.pictures import bomb_png
 from tests.deploy.test_monitoring import KNOWN
 from training.cli import main
+from training.inspection import inspect_file, load_version
 from training.sample import SampleConfig, draw_product
 
 TINY = ["input.height=32", "input.width=32", "unet.widths=[4,8]", "fit.epochs=2", "fader.epochs=1", "promise=0.2"]
@@ -64,6 +66,16 @@ def test_the_service_gives_the_score_that_training_measured(work: Path, client: 
         assert status == 200
         assert answer["score"] == pytest.approx(part["score"], abs=1e-5)
         assert answer["verdict"] == part["verdict"]
+
+
+def test_inspecting_without_a_service_gives_the_bits_of_its_score(work: Path, client: TestClient) -> None:
+    model = load_version(work / "store", "plate")
+    for path in sorted((work / "data/test").glob("*/000.png")):
+        _, answer = post(client, path.read_bytes())
+        part = inspect_file(model, path)
+        assert part.judgement.score == answer["score"]
+        assert part.judgement.verdict == answer["verdict"]
+        assert [asdict(region) for region in part.regions] == answer["regions"]
 
 
 def test_a_verdict_can_be_asked_for_again_with_its_heatmap(work: Path, client: TestClient) -> None:

@@ -1,7 +1,7 @@
 """Stage 1: the reconstruction network."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ from detector.pipeline import Detector
 from detector.spec import DetectorSpec, DisjointSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
 from training.config import FaderConfig, FitConfig
 from training.errors import CheckpointUnreadable, FitDiverged
-from training.fit import EpochRecord, Pictures, fit_reconstruction, learning_rate
+from training.fit import EpochRecord, fit_reconstruction, learning_rate
 from training.fit_fader import FaderEpoch, fit_fader, patch_errors, rank_correlation
+from training.rebuild import Pictures
 
 SPEC = DetectorSpec(
     input=InputSpec(height=32, width=32),
@@ -146,6 +147,45 @@ def test_the_network_is_left_in_eval_mode(pictures: Pictures, tmp_path: Path) ->
 def test_schedules_start_peak_and_end_where_they_should(schedule: str, rates: list[float]) -> None:
     config = FitConfig.model_validate({"epochs": 50, "learning_rate": 1.0, "schedule": schedule})
     assert [learning_rate(config, epoch) for epoch in (0, 5, 50)] == pytest.approx(rates)
+
+
+def test_a_plan_that_changes_moves_the_end_of_the_cosine(pictures: Pictures, tmp_path: Path) -> None:
+    def plan(records: Sequence[EpochRecord]) -> int:
+        return 6 if records else 3
+
+    history = fit_reconstruction(
+        make_detector(), pictures, FIT, seed=0, checkpoint=tmp_path, on_epoch=keep_going, plan=plan
+    )
+    assert [record.planned for record in history] == [3, 6, 6, 6, 6, 6]
+    six = FIT.model_copy(update={"epochs": 6})
+    assert history[-1].learning_rate == learning_rate(six, 5 + 8 / 10)  # its last batch begins at picture 8 of 10
+
+
+def test_a_fit_in_bf16_learns_and_leaves_float32_weights(pictures: Pictures, tmp_path: Path) -> None:
+    exact, half = make_detector(), make_detector()
+    config = FIT.model_copy(update={"precision": "bf16"})
+    fit_reconstruction(exact, pictures, FIT, seed=0, checkpoint=tmp_path / "a", on_epoch=keep_going)
+    history = fit_reconstruction(half, pictures, config, seed=0, checkpoint=tmp_path / "b", on_epoch=keep_going)
+    assert history[-1].loss < history[0].loss
+    weights = half.unet.state_dict()
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float32, torch.int64}  # batches are counted
+    assert any(not torch.equal(tensor, weights[name]) for name, tensor in exact.unet.state_dict().items())
+
+
+@pytest.mark.slow  # the compiler takes a minute
+def test_a_compiled_fit_learns_what_a_plain_one_does(pictures: Pictures, tmp_path: Path) -> None:
+    histories = [
+        fit_reconstruction(
+            make_detector(),
+            pictures,
+            FIT.model_copy(update={"epochs": 1, "compile": compiled}),
+            seed=0,
+            checkpoint=tmp_path / str(compiled),
+            on_epoch=keep_going,
+        )
+        for compiled in (False, True)
+    ]
+    assert histories[1][0].loss == pytest.approx(histories[0][0].loss, rel=1e-2)
 
 
 @pytest.mark.parametrize("loss", ["relative", "pairwise", "regression"])

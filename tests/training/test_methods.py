@@ -15,20 +15,11 @@ from model_store.registry import Registry
 from training import run as stages
 from training.config import load_config
 from training.data import load_picture
+from training.listener import Together
 from training.sample import SampleConfig, draw_product
 
 TINY = ["input.height=64", "input.width=64", "unet.widths=[4,8,8]", "fit.epochs=1", "fader.epochs=1", "promise=0.2"]
 DINO = "vit_small_patch8_224.dino"
-
-
-class Silent:
-    """Nobody watches."""
-
-    def stage(self, name: str, total: int) -> None:
-        """Ignored."""
-
-    def step(self, done: int, text: str) -> None:
-        """Ignored."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +44,7 @@ def weight_files(work: Path) -> list[str]:
 def train(work: Path, preset: str, *more: str) -> LoadedModel:
     options = {name: str(work / name) for name in ("data", "store", "runs")}
     run, _ = stages.begin_run(load_config(preset, {"product": preset, **options}, [*TINY, *more]), fresh=True)
-    detector = stages.fit(run, Silent())
+    detector = stages.fit(run, Together([]))
     calibration = stages.calibrate(run, detector, promise=0.2, review_rate=0.1)
     ref = stages.publish(run, detector, calibration, stages.evaluate(run, detector, calibration))
     return load_artifact(ref.path, BackboneStore(Registry(work / "store").backbones_root), torch.device("cpu"))
