@@ -18,7 +18,8 @@ from training.data import load_picture
 from training.listener import Together
 from training.sample import SampleConfig, draw_product
 
-TINY = ["input.height=64", "input.width=64", "unet.widths=[4,8,8]", "fit.epochs=1", "fader.epochs=1", "promise=0.2"]
+TINY = ["input.height=64", "input.width=64", "unet.widths=[4,8,8]", "fader.epochs=1", "promise=0.2"]
+TINY += ["fit.epochs=4", "fit.learning_rate=0.01", "fit.schedule=fixed", "fit.batch_size=4"]
 DINO = "vit_small_patch8_224.dino"
 
 
@@ -46,7 +47,7 @@ def train(work: Path, preset: str, *more: str) -> LoadedModel:
     run, _ = stages.begin_run(load_config(preset, {"product": preset, **options}, [*TINY, *more]), fresh=True)
     detector = stages.fit(run, Together([]))
     calibration = stages.calibrate(run, detector, promise=0.2, review_rate=0.1)
-    ref = stages.publish(run, detector, calibration, stages.evaluate(run, detector, calibration))
+    ref = stages.publish(run, detector, calibration, stages.evaluate(run, detector, calibration), activate=True)
     return load_artifact(ref.path, BackboneStore(Registry(work / "store").backbones_root), torch.device("cpu"))
 
 
