@@ -174,7 +174,9 @@ def _fit_reconstruction(
 
 def _fit_fader(run: Run, detector: Detector, pictures: Pictures, listener: Listener) -> tuple[FaderEpoch, ...]:
     config = run.config.fader
-    listener.stage("attenuator", config.epochs if config.enabled else 1)
+    if not config.enabled:
+        return ()
+    listener.stage("attenuator", config.epochs)
     return fit_fader(
         detector,
         pictures,
