@@ -198,7 +198,9 @@ def _plan(run: Run) -> Plan:
 
 def _fit_fader(run: Run, detector: Detector, pictures: Pictures, listener: Listener) -> tuple[FaderEpoch, ...]:
     config = run.config.fader
-    listener.stage("attenuator", config.epochs if config.enabled else 1)
+    if not config.enabled:
+        return ()
+    listener.stage("attenuator", config.epochs)
     return fit_fader(
         detector,
         pictures,
