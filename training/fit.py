@@ -113,8 +113,8 @@ def _cosine(progress: float, *, end: float) -> float:
 def _since_restart(epoch: float) -> float:
     """The share, in [0, 1), of its own cycle that has passed; each cycle is twice as long as the one before."""
     cycle = math.floor(math.log2(epoch / FIRST_CYCLE + 1))
-    begun = FIRST_CYCLE * (2**cycle - 1)
-    return (epoch - begun) / (FIRST_CYCLE * 2**cycle)
+    begun = FIRST_CYCLE * ((1 << cycle) - 1)
+    return (epoch - begun) / (FIRST_CYCLE << cycle)
 
 
 def shuffled_batches(count: int, batch_size: int, random: torch.Generator) -> Iterator[Rows]:
