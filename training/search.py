@@ -34,7 +34,6 @@ UNPRUNED_TRIALS = 4  # finished ones, before the median of them stops a trial
 UNPRUNED_SHARE = 1 / 3  # of the epochs: a warm-up, a fifth of them, looks bad until it is over
 IMAGE, PIXEL, FAILED = "image_auroc", "pixel_auroc", "failed"  # attributes of a trial
 
-
 Try = Callable[[TrainConfig, OnMark], Mark]  # one configuration on trial; may raise `FitFailed`
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
-from training.config import CHANGES_NO_WEIGHT, GIVEN_AS_OPTIONS, PRESETS, TrainConfig
+from training.config import GIVEN_AS_OPTIONS, PRESETS, TrainConfig
 from training.search import FAILED, IMAGE, PIXEL, Search, ended
 from training.search_space import KERNEL, LEARNING_RATE, MOSAIC_SCALE, SCHEDULE, with_values
 from training.trial import Bench
@@ -22,11 +22,7 @@ NAMES = (MOSAIC_SCALE, KERNEL, LEARNING_RATE, SCHEDULE)  # columns
 
 def ranked(search: Search) -> list[FrozenTrial]:
     """Best first; those that were stopped early or failed come last."""
-    trials = ended(search.study)
-    finished = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    return sorted(finished, key=lambda trial: -(trial.value or 0)) + [
-        trial for trial in trials if trial not in finished
-    ]
+    return sorted(ended(search.study), key=lambda trial: (trial.state is not TrialState.COMPLETE, -(trial.value or 0)))
 
 
 def best_table(search: Search) -> Table:
@@ -62,8 +58,7 @@ def to_json(search: Search, bench: Bench) -> dict[str, Any]:
 def to_toml(search: Search, preset: str, base: TrainConfig) -> str:
     """`preset` with what the winner, and `--set` before it, changed in its configuration, which is `base`."""
     winner = with_values(search.config, search.study.best_trial.params)
-    left_out = set(CHANGES_NO_WEIGHT | GIVEN_AS_OPTIONS) - {"promise", "review_rate", "golden_images"}
-    before, after = (config.model_dump(mode="json", exclude=left_out) for config in (base, winner))
+    before, after = (config.model_dump(mode="json", exclude=set(GIVEN_AS_OPTIONS)) for config in (base, winner))
     extends = preset if (PRESETS / f"{preset}.toml").is_file() else str(Path(preset).resolve())
     study = search.study
     head = f"# Trial {study.best_trial.number} of {study.study_name}: objective {study.best_value:.4f}"
@@ -78,7 +73,7 @@ def outcome(trial: FrozenTrial) -> str:
 
 
 def _trial_json(trial: FrozenTrial) -> dict[str, Any]:
-    """A trial that was stopped early has the figures of its last mark, and no objective."""
+    """A trial that was stopped early has the figures of its last mark; one that failed at once has none."""
     return {
         "number": trial.number,
         "outcome": outcome(trial) or "finished",
