@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
+from rich.box import SIMPLE
 from rich.table import Table
 
 from training.config import GIVEN_AS_OPTIONS, PRESETS, TrainConfig
@@ -17,7 +18,8 @@ from training.search_space import KERNEL, LEARNING_RATE, MOSAIC_SCALE, SCHEDULE,
 from training.trial import Bench
 
 SHOWN = 10  # trials of the table
-NAMES = (MOSAIC_SCALE, KERNEL, LEARNING_RATE, SCHEDULE)  # columns
+NAMES = (MOSAIC_SCALE, KERNEL, LEARNING_RATE, SCHEDULE)
+COLUMNS = ("trial", "mean", "image", "pixel", "mosaic", "kernel", "rate", "schedule", "")  # 80 characters hold them
 
 
 def ranked(search: Search) -> list[FrozenTrial]:
@@ -27,11 +29,11 @@ def ranked(search: Search) -> list[FrozenTrial]:
 
 def best_table(search: Search) -> Table:
     """The best trials, and the configuration as it stood: it was the first."""
-    table = Table("trial", "objective", "image AUROC", "pixel AUROC", *NAMES, "", title="on synthetic defects")
+    table = Table(*COLUMNS, title="AUROC on synthetic defects, best mean first", box=SIMPLE, collapse_padding=True)
     trials = ranked(search)
     for trial in trials[:SHOWN] + [trial for trial in trials[SHOWN:] if _is_first(trial, search)]:
         figures = [_figure(trial.value), *(_figure(trial.user_attrs.get(name)) for name in (IMAGE, PIXEL))]
-        values = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in _values(trial)]
+        values = [f"{value:.1e}" if isinstance(value, float) else str(value) for value in _values(trial)]
         note = "as configured" if _is_first(trial, search) else outcome(trial)
         table.add_row(str(trial.number), *figures, *values, note)
     return table
