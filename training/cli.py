@@ -20,6 +20,7 @@ from model_store.registry import VersionRef
 from training.config import TrainConfig, load_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder
+from training.search_command import search_hyperparameters
 from training.version_commands import compare_versions, inspect_pictures
 
 if TYPE_CHECKING:  # it imports torch
@@ -31,6 +32,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a product from good pictures only.\n\n"
     "`fit` does everything: check the pictures, fit both networks, set thresholds, measure, publish. "
+    "`search` looks for a better configuration without labels. "
     "`inspect` and `compare` ask published versions; the other commands repeat one stage of a run that was fitted.",
 )
 DEFAULT_RUNS = Path("var/runs")
@@ -147,6 +149,7 @@ def export(product: Product, runs: Runs = DEFAULT_RUNS, activate: Activate = Tru
     typer.echo(_published(ref, run.config, active=activate))
 
 
+cli.command("search")(search_hyperparameters)
 cli.command("inspect")(inspect_pictures)
 cli.command("compare")(compare_versions)
 

@@ -46,7 +46,7 @@ class FitConfig(BaseModel):
     epochs: Positive = 20
     batch_size: Positive = 16
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    schedule: Literal["fixed", "step", "warm-up", "cosine"] = "cosine"
+    schedule: Literal["fixed", "step", "warm-up", "cosine", "sgdr"] = "cosine"
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
     loss: Literal["ear", "riad"] = "ear"
     lamp: bool = True

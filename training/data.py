@@ -8,7 +8,7 @@ training/dataset_lint.py lists: it looks first.
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +72,17 @@ class Dataset:
 
 def read_dataset(root: Path, *, hold_out: float, calibrate: float) -> Dataset:
     """Find the pictures under `root` and split the good training ones by content; nothing is decoded."""
-    folder = root / "train" / GOOD
-    good = _samples(folder if folder.is_dir() else root, GOOD)
-    has_test = folder.is_dir() and (root / "test").is_dir()
+    has_test = (root / "train" / GOOD).is_dir() and (root / "test").is_dir()
     kinds = sorted(path.name for path in (root / "test").iterdir() if path.is_dir()) if has_test else []
     test = [sample for kind in kinds for sample in _samples(root / "test" / kind, kind, root / "ground_truth" / kind)]
-    train, held_out, calibration = split_by_content(good, hold_out=hold_out, calibrate=calibrate)
-    return Dataset(root, train, held_out, calibration, tuple(test))
+    return replace(read_good(root, hold_out=hold_out, calibrate=calibrate), test=tuple(test))
+
+
+def read_good(root: Path, *, hold_out: float, calibrate: float) -> Dataset:
+    """The same split without test pictures: no test file is opened, for what must choose without them."""
+    folder = root / "train" / GOOD
+    good = _samples(folder if folder.is_dir() else root, GOOD)
+    return Dataset(root, *split_by_content(good, hold_out=hold_out, calibrate=calibrate), test=())
 
 
 def split_by_content(

@@ -122,6 +122,8 @@ def _warnings(good: list[_Look], looks: list[_Look]) -> Iterable[str]:
 
 def _masks_alone(dataset: Dataset) -> Iterable[str]:
     """Masks that no test picture uses: a picture was deleted, renamed, or lies under another kind."""
+    if not dataset.test:
+        return  # nothing was looked for: a plain folder, or a search
     used = {sample.mask for sample in dataset.test}
     files = sorted((dataset.root / "ground_truth").glob("*/*"))
     if alone := [file for file in files if is_picture(file) and file not in used]:

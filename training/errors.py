@@ -9,7 +9,8 @@ TrainingError
 ├── RunError
 │   ├── RunOfOtherConfig     the run folder holds a fit of another configuration or of other pictures
 │   ├── StageMissing         a stage needs what an earlier one writes
-│   └── RunUnreadable        a file of the run folder is damaged
+│   ├── RunUnreadable        a file of the run folder is damaged
+│   └── SearchBusy           another process searches in the same storage
 ├── CheckpointUnreadable     a checkpoint that is damaged or belongs to another network
 ├── MachineLacks             this machine cannot do what was asked for
 │   ├── DeviceMissing            no such device
@@ -20,7 +21,8 @@ TrainingError
     ├── BudgetTooShort           one epoch and what comes after do not fit into the time budget
     ├── SaliencyEmpty            no training picture has a place that is hidden
     ├── SaliencyFull             every training picture is hidden altogether
-    └── ReconstructionConstant   the network draws the same whatever it sees
+    ├── ReconstructionConstant   the network draws the same whatever it sees
+    └── SearchFailed             no configuration of a search could be fitted
 """
 
 
@@ -62,6 +64,10 @@ class StageMissing(RunError):
 
 class RunUnreadable(RunError):
     """A file of the run folder is damaged."""
+
+
+class SearchBusy(RunError):
+    """Another process searches in the same storage."""
 
 
 class CheckpointUnreadable(TrainingError):
@@ -106,3 +112,7 @@ class SaliencyFull(FitFailed):
 
 class ReconstructionConstant(FitFailed):
     """The reconstructions do not follow the pictures."""
+
+
+class SearchFailed(FitFailed):
+    """No configuration of a search could be fitted."""

@@ -23,6 +23,7 @@ from training.rebuild import Pictures, Rows, rebuilder
 CHECKPOINT = "reconstruction.safetensors"
 WARM_UP_EPOCHS = 5  # as in the first author's RIAD code; never more than a fifth of the run
 FINAL_RATE = 0.01  # of the peak, where the cosine ends
+FIRST_CYCLE, RESTARTS_END = 20, 0.2  # SGDR: epochs of the first cycle, then 40, 80, …; of the peak (the author's code)
 STEP_AT, STEP = 5 / 6, 0.1  # the rate falls once, after 250 of 300 epochs (RIAD)
 
 
@@ -87,19 +88,33 @@ def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one
 
 
 def learning_rate(config: FitConfig, epoch: float) -> float:
-    """The rate at `epoch`, counted in fractions: constant, lowered once, warmed up, or warmed up and then a cosine."""
-    if config.schedule == "fixed":
-        return config.learning_rate
-    if config.schedule == "step":
-        return config.learning_rate * (STEP if epoch >= STEP_AT * config.epochs else 1)
+    """The rate at `epoch`, counted in fractions: constant, lowered once, restarted, warmed up, with a cosine or not."""
+    match config.schedule:
+        case "fixed":
+            return config.learning_rate
+        case "step":
+            return config.learning_rate * (STEP if epoch >= STEP_AT * config.epochs else 1)
+        case "sgdr":
+            return config.learning_rate * _cosine(_since_restart(epoch), end=RESTARTS_END)
     warm_up = min(WARM_UP_EPOCHS, config.epochs / 5)
     if epoch < warm_up:
         return config.learning_rate * max(epoch / warm_up, FINAL_RATE)
     if config.schedule == "warm-up":
         return config.learning_rate
     progress = (epoch - warm_up) / max(config.epochs - warm_up, 1)
-    cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
-    return config.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * cosine)
+    return config.learning_rate * _cosine(min(progress, 1.0), end=FINAL_RATE)
+
+
+def _cosine(progress: float, *, end: float) -> float:
+    """Half a cosine from 1 at progress 0 to `end` at 1."""
+    return end + (1 - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _since_restart(epoch: float) -> float:
+    """The share, in [0, 1), of its own cycle that has passed; each cycle is twice as long as the one before."""
+    cycle = math.floor(math.log2(epoch / FIRST_CYCLE + 1))
+    begun = FIRST_CYCLE * ((1 << cycle) - 1)
+    return (epoch - begun) / (FIRST_CYCLE << cycle)
 
 
 def shuffled_batches(count: int, batch_size: int, random: torch.Generator) -> Iterator[Rows]:

@@ -21,6 +21,7 @@ from training.errors import RunOfOtherConfig, RunUnreadable, StageMissing
 CONFIG = "config.json"
 IDENTITY = "identity.json"
 DETECTOR = "detector.safetensors"
+SEARCH = "search"  # a folder inside
 
 
 class RunFolder:
@@ -33,7 +34,7 @@ class RunFolder:
         """Make the folder this configuration's; an interrupted fit of the same one is kept and goes on."""
         identity = {"config": config.weights_depend_on(), "data_digest": data_digest}
         if fresh and (self.root / IDENTITY).exists():  # nothing else is ours to delete
-            shutil.rmtree(self.root)
+            self._forget()
         if (self.root / IDENTITY).exists():
             before = self.read(IDENTITY, stage="fit")
             if differing := _differing(before, identity):
@@ -80,6 +81,12 @@ class RunFolder:
         except ValueError as exc:
             raise RunUnreadable(f"{self.root / name} is damaged ({exc}); start over with --fresh") from exc
         return value
+
+    def _forget(self) -> None:
+        """Delete all but a search, which took hours and whose winner this fit may come from."""
+        for path in self.root.iterdir():
+            if path.name != SEARCH:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def write_detector(self, weights: Mapping[str, Tensor]) -> None:
         """Replace the weights of the finished detector."""

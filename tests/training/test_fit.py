@@ -149,6 +149,12 @@ def test_schedules_start_peak_and_end_where_they_should(schedule: str, rates: li
     assert [learning_rate(config, epoch) for epoch in (0, 5, 50)] == pytest.approx(rates)
 
 
+def test_sgdr_falls_to_a_fifth_and_restarts_after_20_and_60_epochs() -> None:
+    config = FitConfig(epochs=300, learning_rate=1.0, schedule="sgdr")
+    rates = [learning_rate(config, epoch) for epoch in (0, 10, 19.999, 20, 40, 59.999, 60, 100, 139.999, 140)]
+    assert rates == pytest.approx([1, 0.6, 0.2, 1, 0.6, 0.2, 1, 0.6, 0.2, 1], abs=1e-4)
+
+
 def test_a_plan_that_changes_moves_the_end_of_the_cosine(pictures: Pictures, tmp_path: Path) -> None:
     def plan(records: Sequence[EpochRecord]) -> int:
         return 6 if records else 3
