@@ -28,7 +28,7 @@ def threshold_for(promise: float, calibration_scores: npt.NDArray[np.float64]) -
 
 
 def image_figures(samples: Sequence[Sample], scored: Scored, threshold: float) -> Figures:
-    """AUROC and AP know no threshold; F1, false rejects (Wilson's 95 % interval) and misses are those at `threshold`."""
+    """AUROC, AP: no threshold. F1, false rejects (Wilson's 95 % interval), misses: at `threshold`."""
     truth = np.array([sample.is_defective for sample in samples])
     rejected = scored.scores > threshold
     area = auroc(scored.scores, truth)

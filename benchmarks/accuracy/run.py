@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -117,6 +118,7 @@ def cross_check(maps: Any, masks: Any, figures: Figures) -> Figures:
 def describe(options: argparse.Namespace, dataset: Dataset, fitted: Fitted) -> dict[str, Any]:
     """Everything that makes the row repeatable, and what it cost."""
     return {
+        "command": command(options),
         "method": options.method,
         "product": options.product,
         "data_digest": dataset.digest,
@@ -136,6 +138,15 @@ def describe(options: argparse.Namespace, dataset: Dataset, fitted: Fitted) -> d
         "minutes": fitted.minutes,
         "artifact_bytes": fitted.artifact_bytes,
     }
+
+
+def command(options: argparse.Namespace) -> str:
+    """What gives this row again, typed in the repository's root with ../shared beside it."""
+    words = ["python", "benchmarks/accuracy/run.py", "--method", options.method, "--product", options.product]
+    words += ["--seed", str(options.seed), "--size", str(options.size)]
+    words += [word for line in options.override for word in ("--set", line)]
+    words += ["--coreset", str(options.coreset)] if options.method == "patchcore" else []
+    return shlex.join(words)
 
 
 def hardware() -> str:
