@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import ours
 import torch
-from figures import Figures, image_figures, marked_pictures, pixel_figures, threshold_for
-from scoring import Fitted, score_files
+from figures import Figures, Masks, image_figures, marked_pictures, pixel_figures, threshold_for
+from scoring import Fitted, Map, score_files
 
 from detector.errors import DetectorError
 from detector.spec import InputSpec
@@ -78,8 +78,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         test = score_files(fitted.predict, dataset.test, spec)
     maps, masks = marked_pictures(dataset.test, test.maps)
     figures = image_figures(dataset.test, test, threshold_for(promise, calibration.scores)) | pixel_figures(maps, masks)
-    if options.method in PEERS and masks.any():
-        figures |= cross_check(maps, masks, figures)
+    if options.method in PEERS and figures["aupro"] is not None:
+        figures |= cross_check(maps, masks, figures["aupro"])
     return describe(options, dataset, fitted) | {
         "promise": promise,
         "milliseconds_p50": float(np.median(test.milliseconds)),
@@ -106,11 +106,11 @@ def fit_peer(options: argparse.Namespace, dataset: Dataset, spec: InputSpec) -> 
     return peers.fit_patchcore(samples, spec, weights=options.weights, seed=options.seed, coreset=options.coreset)
 
 
-def cross_check(maps: Any, masks: Any, figures: Figures) -> Figures:
+def cross_check(maps: Map, masks: Masks, mine: float) -> Figures:
     """Anomalib's AUPRO of the same maps, and how far ours is from it on stderr."""
     from peers import anomalib_aupro  # noqa: PLC0415 -- needs anomalib
 
-    theirs, mine = anomalib_aupro(maps, masks), figures["aupro"]
+    theirs = anomalib_aupro(maps, masks)
     print(f"AUPRO: ours {mine:.6f}, anomalib's {theirs:.6f}, difference {mine - theirs:+.2e}", file=sys.stderr)
     return {"aupro_anomalib": theirs}
 
