@@ -21,7 +21,7 @@ EvidenceMap = Literal["msgms", "l1", "ssim"] | FeatureSource
 FEATURES: tuple[FeatureSource, ...] = ("encoder", "backbone")
 Statistics = Literal["per-location", "pooled"]
 Standardise = Literal["none", "pooled", "per-location"]
-Fuse = Literal["mean", "max"]
+Fuse = Literal["weighted", "mean", "max"]
 Reduce = Literal["max", "top-mean"]
 
 
@@ -156,11 +156,12 @@ class EvidenceSpec:
     backbone: FeatureSpec = field(default_factory=lambda: FeatureSpec(levels=(1, 2, 3, 4)))
     """Of the frozen backbone, looking at the picture; read where `maps` names it."""
     standardise: Standardise = "per-location"
-    fuse: Fuse = "mean"
+    fuse: Fuse = "weighted"
+    """`weighted`: weights that sum to 1, set on synthetic defects in good pictures, so without labels (ours)."""
     smooth: int = 5
     """Side of the box filter over the fused map, in input pixels, odd; 1 = none."""
-    reduce: Reduce = "max"
-    top_fraction: float = 0.001
+    reduce: Reduce = "top-mean"
+    top_fraction: float = 0.01
     """Share of the pixels that `top-mean` averages; `max` does not read it."""
 
     def __post_init__(self) -> None:

@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from detector.evidence.standardise import fit_statistics
 from detector.pipeline import Detector, stack
-from training.calibrate import BATCH_SIZE, score_pictures
+from training.calibrate import score_pictures
 from training.errors import DatasetError
+from training.fit_evidence import fit_evidence
+from training.fit_fusion import fit_fusion
 from training.metrics import auroc
 from training.rebuild import Pictures
 from training.synthetic import damage
 
 TWINS = 2  # damaged copies of each good picture, each of its own seed
 MOST = 100  # good pictures that are scored: more cost time, and the mark hardly moves
+FUSION_SEED = 1_000_003  # other synthetic defects than those that the exam is made of
 POOL = 64  # pictures that patches are cut from
 FEWEST = 2  # on each side: a deviation needs as many
 
@@ -28,6 +30,8 @@ FEWEST = 2  # on each side: a deviation needs as many
 class Exam:
     """Held-out good pictures in two halves, and damaged twins of the second."""
 
+    fitted: Pictures
+    """(N,H,W,3): what the reconstruction network is fitted on; feature distributions come from these."""
     statistics: Pictures
     """Fits the attenuator and the evidence statistics: a score of these would flatter."""
     good: Pictures
@@ -63,14 +67,13 @@ def set_exam(held_out: Pictures, others: Pictures, *, seed: int) -> Exam:
     twins = [damage(pictures, pool, seed=TWINS * seed + twin) for twin in range(TWINS)]
     levels = torch.cat([twin.pictures for twin in twins]).mul(255).round().byte()
     masks = torch.cat([twin.masks for twin in twins])[:, 0] > 0
-    return Exam(statistics, good, levels.permute(0, 2, 3, 1).contiguous().numpy(), masks.numpy())
+    return Exam(others, statistics, good, levels.permute(0, 2, 3, 1).contiguous().numpy(), masks.numpy())
 
 
 def mark(detector: Detector, exam: Exam) -> Mark:
     """Fit the evidence statistics of `detector`, in place, on one half, and score the other and its twins."""
-    device = next(detector.parameters()).device
-    rows = range(0, len(exam.statistics), BATCH_SIZE)
-    fit_statistics(detector, (stack(list(exam.statistics[row : row + BATCH_SIZE]), device) for row in rows))
+    fit_evidence(detector, exam.fitted, exam.statistics)
+    fit_fusion(detector, exam.statistics, seed=FUSION_SEED)
     good, damaged = score_pictures(detector, exam.good), score_pictures(detector, exam.damaged)
     scores = np.concatenate((good.scores, damaged.scores))
     truth = np.repeat([False, True], (len(good.scores), len(damaged.scores)))

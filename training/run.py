@@ -30,6 +30,7 @@ from training.fit import EpochRecord, Plan, fit_reconstruction
 from training.fit_checks import check_reconstructions
 from training.fit_evidence import fit_evidence
 from training.fit_fader import FaderEpoch, fit_fader
+from training.fit_fusion import fit_fusion
 from training.listener import Listener
 from training.rebuild import Pictures
 from training.run_folder import RunFolder
@@ -86,6 +87,7 @@ def fit(run: Run, listener: Listener) -> Detector:
     fader_epochs = _fit_fader(run, detector, held_out, listener)
     listener.stage("what is normal", 1)
     fit_evidence(detector, pictures, held_out)
+    fit_fusion(detector, held_out, seed=config.seed)
     listener.step(1, "")
     run.folder.write_detector(detector_weights(detector))
     seconds = sum(record.seconds for record in epochs) + sum(record.seconds for record in fader_epochs)

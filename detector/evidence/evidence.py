@@ -34,11 +34,14 @@ class Clues:
 class Evidence(nn.Module):
     """Holds the statistics of good parts; everything else is arithmetic."""
 
+    weights: Tensor
+
     def __init__(self, spec: EvidenceSpec, fields: Mapping[str, GaussianField], standardiser: Standardiser) -> None:
         super().__init__()
         self.spec = spec
         self.fields = nn.ModuleDict(fields)
         self.standardiser = standardiser
+        self.register_buffer("weights", torch.full((len(spec.maps),), 1 / len(spec.maps)))
 
     def raw(self, clues: Clues) -> Tensor:
         """Evidence maps (B,M,H,W) in the order of the spec, before they are standardised."""
@@ -58,7 +61,7 @@ class Evidence(nn.Module):
     def forward(self, clues: Clues) -> tuple[Tensor, Tensor]:
         """(score (B,), anomaly map (B,H,W))."""
         standardised = self.standardiser(self.raw(clues))
-        anomaly_map = smooth(fuse(standardised, self.spec.fuse), self.spec.smooth)
+        anomaly_map = smooth(fuse(standardised, self.spec.fuse, self.weights), self.spec.smooth)
         score = reduce_to_score(anomaly_map, self.spec.reduce, top_fraction=self.spec.top_fraction)
         return score, anomaly_map
 

@@ -10,8 +10,10 @@ from torch import Tensor
 from detector.spec import Fuse, Reduce
 
 
-def fuse(evidence: Tensor, rule: Fuse) -> Tensor:
-    """(B,M,H,W) → (B,H,W): no weights, so no labels are needed to set them."""
+def fuse(evidence: Tensor, rule: Fuse, weights: Tensor) -> Tensor:
+    """(B,M,H,W) and (M,) that sum to 1 → (B,H,W); only `weighted` reads the weights."""
+    if rule == "weighted":
+        return (evidence * weights.view(-1, 1, 1)).sum(dim=1)
     return evidence.mean(dim=1) if rule == "mean" else evidence.amax(dim=1)
 
 

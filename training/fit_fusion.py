@@ -1,0 +1,100 @@
+"""How much each evidence map counts: weights chosen on synthetic defects in held-out good pictures.
+
+In: a detector whose evidence statistics are fitted, held-out good pictures (N,H,W,3) uint8. Out: its fusion weights,
+set in place. No label and no test picture is looked at. Refuses nothing: one picture is enough.
+
+Forward selection: begin with the map that finds the synthetic defects best; another one joins, with the weight that
+helps most, if it helps at all. A map that finds nothing would only add its noise (docs/method.md has the figures).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from detector.evidence.reduce import fuse, reduce_to_score
+from detector.pipeline import Detector, stack
+from detector.spec import EvidenceSpec
+from training.metrics import auroc
+from training.rebuild import Pictures
+from training.synthetic import damage
+
+MOST = 64  # good pictures, and as many damaged ones
+SHARES = (0.1, 0.25, 0.5, 1.0)  # of the first map's weight, that another may have
+GAIN = 0.003  # of the objective, below which a map stays out: less is chance with a few dozen pictures
+CELLS = 64  # a side of the map that pixels are compared on: sixteen times faster than 256, and smooth enough
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Standardised evidence of good pictures and of their damaged twins."""
+
+    good: Tensor
+    """(N,M,h,w)."""
+    damaged: Tensor
+    """(N,M,h,w)."""
+    masks: npt.NDArray[np.bool_]
+    """(N,h,w), true where most of a cell was changed."""
+
+
+@torch.no_grad()
+def fit_fusion(detector: Detector, held_out: Pictures, *, seed: int) -> None:
+    """Set `detector.evidence.weights`; leaves a rule without weights alone."""
+    if detector.spec.evidence.fuse != "weighted":
+        return
+    trial = _trial(detector, held_out[:MOST], seed)
+    detector.evidence.weights.copy_(choose_weights(trial, detector.spec.evidence))
+
+
+def choose_weights(trial: Trial, spec: EvidenceSpec) -> Tensor:
+    """(M,), sum 1; `spec` says how a map becomes a score."""
+    count = trial.good.shape[1]
+    alone = [_objective(trial, spec, _only(place, count)) for place in range(count)]
+    order = sorted(range(count), key=lambda place: -alone[place])
+    weights, best = _only(order[0], count), alone[order[0]]
+    for place in order[1:]:
+        offers = [weights + share * _only(place, count) for share in SHARES]
+        marks = [_objective(trial, spec, offer) for offer in offers]
+        if max(marks) >= best + GAIN:
+            weights, best = offers[int(np.argmax(marks))], max(marks)
+    return weights / weights.sum()
+
+
+def _only(place: int, count: int) -> Tensor:
+    return F.one_hot(torch.tensor(place), count).float()
+
+
+def _objective(trial: Trial, spec: EvidenceSpec, weights: Tensor) -> float:
+    """Mean of image AUROC (damaged against good) and pixel AUROC (inside against outside), as in a search."""
+    good, damaged = (fuse(maps, "weighted", weights) for maps in (trial.good, trial.damaged))
+    scores = [reduce_to_score(maps, spec.reduce, top_fraction=spec.top_fraction) for maps in (good, damaged)]
+    images = auroc(torch.cat(scores).numpy(), np.repeat([False, True], (len(good), len(damaged))))
+    return (images + auroc(damaged.numpy().ravel(), trial.masks.ravel())) / 2
+
+
+def _trial(detector: Detector, held_out: Pictures, seed: int) -> Trial:
+    pictures = stack(list(held_out), torch.device("cpu"))
+    twins = damage(pictures, pictures, seed=seed)
+    levels = twins.pictures.mul(255).round() / 255  # what a camera could have sent
+    masks = _cells(twins.masks)[:, 0] > 0.5
+    if not masks.any():  # every defect was smaller than a cell
+        masks = _cells(twins.masks)[:, 0] > 0
+    return Trial(_evidence(detector, pictures), _evidence(detector, levels), masks.numpy())
+
+
+def _evidence(detector: Detector, pictures: Tensor) -> Tensor:
+    device = next(detector.unet.parameters()).device
+    parts: Sequence[Tensor] = [
+        _cells(detector.evidence.standardiser(detector.raw_evidence(batch.to(device)))).cpu()
+        for batch in torch.split(pictures, 16)
+    ]
+    return torch.cat(list(parts))
+
+
+def _cells(maps: Tensor) -> Tensor:
+    height, width = maps.shape[-2:]
+    return F.adaptive_avg_pool2d(maps, (min(CELLS, height), min(CELLS, width)))
