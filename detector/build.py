@@ -3,7 +3,7 @@
 Refuses: a spec that no detector can be built from (`SpecError`), tensors that do not fit it (`WeightsMismatch`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -20,15 +20,22 @@ from detector.saliency.attention import AttentionSaliency
 from detector.saliency.disjoint import DisjointSaliency
 from detector.saliency.spectral import SpectralSaliency
 from detector.saliency.whole import ConstantSaliency
-from detector.spec import DetectorSpec, FaderSpec, FeatureSpec, InputSpec
+from detector.spec import DetectorSpec, FaderSpec, FeatureSource, FeatureSpec, InputSpec
 from detector.unet import UNet
 
 SHARED = ("backbone.", "saliency.")  # the frozen backbone: stored once for all products, never in an artifact
 
 
-def build_detector(spec: DetectorSpec, backbone_weights: Mapping[str, Tensor] | None = None) -> Detector:
-    """An untrained detector in eval mode; `backbone_weights` is asked for when the spec names a backbone."""
+def build_detector(
+    spec: DetectorSpec, backbone_weights: Mapping[str, Tensor] | None = None, *, most_bytes: int | None = None
+) -> Detector:
+    """An untrained detector in eval mode; `backbone_weights` is asked for when the spec names a backbone.
+
+    Raises `WeightsMismatch` before it allocates statistics of more than `most_bytes`, where that is given.
+    """
     backbone = _backbone(spec, backbone_weights)
+    if most_bytes is not None and (needed := _statistics_bytes(spec, backbone)) > most_bytes:
+        raise WeightsMismatch(f"the spec asks for {needed} bytes of statistics; the weights have {most_bytes}")
     detector = Detector(
         spec,
         saliency=_saliency(spec, backbone),
@@ -108,16 +115,35 @@ def _fader(spec: FaderSpec) -> Fader:
 def _evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
     evidence, size = spec.evidence, spec.input
     standardiser = Standardiser(evidence.standardise, len(evidence.maps), height=size.height, width=size.width)
-    fields = {}
-    if "encoder" in evidence.maps:
-        channels = sum(spec.unet.widths[level] for level in evidence.encoder.levels)
-        fields["encoder"] = _field(evidence.encoder, channels, size)
-    if "backbone" in evidence.maps:
-        channels = _needed(backbone).channels(evidence.backbone.levels)
-        fields["backbone"] = _field(evidence.backbone, channels, size)
+    fields: dict[str, GaussianField] = {
+        source: GaussianField(features, channels=channels, rows=rows, columns=columns)
+        for source, features, channels, (rows, columns) in _sources(spec, backbone)
+    }
     return Evidence(evidence, fields, standardiser)
 
 
-def _field(spec: FeatureSpec, channels: int, size: InputSpec) -> GaussianField:
-    rows, columns = max(1, size.height // spec.stride), max(1, size.width // spec.stride)
-    return GaussianField(spec, channels=channels, rows=rows, columns=columns)
+def _sources(
+    spec: DetectorSpec, backbone: Backbone | None
+) -> Iterator[tuple[FeatureSource, FeatureSpec, int, tuple[int, int]]]:
+    """Of every source of features that is read: its spec, its channels, the rows and columns of its grid."""
+    evidence = spec.evidence
+    if "encoder" in evidence.maps:
+        channels = sum(spec.unet.widths[level] for level in evidence.encoder.levels)
+        yield "encoder", evidence.encoder, channels, _grid(evidence.encoder, spec.input)
+    if "backbone" in evidence.maps:
+        channels = _needed(backbone).channels(evidence.backbone.levels)
+        yield "backbone", evidence.backbone, channels, _grid(evidence.backbone, spec.input)
+
+
+def _grid(spec: FeatureSpec, size: InputSpec) -> tuple[int, int]:
+    return max(1, size.height // spec.stride), max(1, size.width // spec.stride)
+
+
+def _statistics_bytes(spec: DetectorSpec, backbone: Backbone | None) -> int:
+    """Of the largest buffers, mean and deviation of every map and the whiteners of every field."""
+    per_location = spec.evidence.standardise == "per-location"
+    total = 8 * len(spec.evidence.maps) * (spec.input.height * spec.input.width if per_location else 1)
+    for _, features, channels, (rows, columns) in _sources(spec, backbone):
+        places = 1 if features.statistics == "pooled" else rows * columns
+        total += 2 * places * min(features.dimensions, channels) ** 2
+    return total

@@ -186,7 +186,7 @@ def _detector(spec: DetectorSpec, data: bytes, backbones: BackboneStore) -> Dete
     _check_scale(spec, len(data))
     backbone = None if spec.backbone is None else backbones.load(spec.backbone.digest)
     try:
-        detector = build_detector(spec, backbone)
+        detector = build_detector(spec, backbone, most_bytes=len(data))
         load_detector_weights(detector, tensors)
     except (WeightsMismatch, SpecError) as exc:
         raise WeightsInvalid(f"weights and spec do not fit: {exc}") from exc

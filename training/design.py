@@ -6,6 +6,7 @@ Refuses: a saliency whose backbone is not in the store (`UnknownBackbone`), comb
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,15 @@ from detector.build import build_detector
 from detector.errors import SpecError
 from detector.pipeline import stack
 from detector.scale import estimate_mosaic_scale
-from detector.spec import BackboneSpec, DetectorSpec, EvidenceMap, EvidenceSpec, FaderSpec, SaliencyKind, SaliencySpec
+from detector.spec import (
+    BackboneSpec,
+    DetectorSpec,
+    EvidenceMap,
+    EvidenceSpec,
+    FaderSpec,
+    SaliencyKind,
+    SaliencySpec,
+)
 from model_store.backbones import BackboneStore
 from training.config import TrainConfig
 from training.fit_checks import check_masks
@@ -78,11 +87,31 @@ def _spec(config: TrainConfig, backbone: BackboneSpec | None, kind: SaliencyKind
 
 def _evidence(config: TrainConfig, backbone: BackboneSpec | None) -> EvidenceSpec:
     """The maps of the configuration and, where it leaves features to us, those that are to be had."""
-    wanted: tuple[EvidenceMap, ...] = ()
-    if config.features == "auto":
-        wanted = ("encoder",) if backbone is None else ("encoder", "backbone")
-    more = tuple(name for name in wanted if name not in config.evidence.maps)
-    return dataclasses.replace(config.evidence, maps=(*config.evidence.maps, *more))
+    evidence = config.evidence
+    if config.features == "as-told":
+        return evidence
+    deepest = len(config.unet.widths) - 1
+    levels = tuple(level for level in evidence.encoder.levels if level <= deepest) or (deepest,)
+    evidence = _with_map(evidence, "encoder")
+    evidence = dataclasses.replace(evidence, encoder=dataclasses.replace(evidence.encoder, levels=levels))
+    if backbone is None:
+        return evidence
+    levels = _backbone_levels(backbone, evidence.backbone.levels)
+    evidence = _with_map(evidence, "backbone")
+    return dataclasses.replace(evidence, backbone=dataclasses.replace(evidence.backbone, levels=levels))
+
+
+def _with_map(evidence: EvidenceSpec, name: EvidenceMap) -> EvidenceSpec:
+    return evidence if name in evidence.maps else dataclasses.replace(evidence, maps=(*evidence.maps, name))
+
+
+def _backbone_levels(backbone: BackboneSpec, given: tuple[int, ...]) -> tuple[int, ...]:
+    """A CNN's stages as given; of a ViT, whose blocks all have one size, half, three quarters and almost its depth."""
+    network: Any = create_network(backbone.name, backbone.pad_type)
+    depth = len(network.feature_info)
+    if hasattr(network, "cls_token"):
+        return tuple(sorted({depth // 2 - 1, 3 * depth // 4 - 1, depth - 2}))
+    return tuple(level for level in given if level < depth) or (depth - 1,)
 
 
 def _saliency(config: TrainConfig, kind: SaliencyKind) -> SaliencySpec:

@@ -60,6 +60,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--set", action="append", default=[], dest="override", help="our methods: fit.epochs=30")
     parser.add_argument("--coreset", type=float, default=0.1, help="patchcore: share of patches that it keeps")
+    parser.add_argument(
+        "--keep", type=Path, help="our methods: folder that keeps the store (models) and the run (runs)"
+    )
     parser.add_argument("--note", default="", help="what else was true of the machine")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file to append to")
     return parser.parse_args()
@@ -68,7 +71,7 @@ def parse_arguments() -> argparse.Namespace:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """One row."""
     with tempfile.TemporaryDirectory() as folder:
-        config = our_config(options, Path(folder)) if options.method in ours.METHODS else None
+        config = our_config(options, options.keep or Path(folder)) if options.method in ours.METHODS else None
         split = SplitConfig() if config is None else config.split
         spec = InputSpec(height=options.size, width=options.size) if config is None else config.input
         promise = PROMISE if config is None else config.promise

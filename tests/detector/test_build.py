@@ -1,5 +1,7 @@
 """Spec and weights → detector, and back."""
 
+import dataclasses
+
 import pytest
 import timm
 import torch
@@ -7,7 +9,16 @@ import torch
 from detector.build import build_detector, detector_weights, load_detector_weights
 from detector.errors import SpecError, WeightsMismatch
 from detector.pipeline import Detector
-from detector.spec import BackboneSpec, DetectorSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
+from detector.spec import (
+    BackboneSpec,
+    DetectorSpec,
+    EvidenceSpec,
+    FaderSpec,
+    FeatureSpec,
+    InputSpec,
+    SaliencySpec,
+    UNetSpec,
+)
 
 HALF = (0.5, 0.5, 0.5)
 TINY = DetectorSpec(
@@ -77,3 +88,13 @@ def test_a_tensor_with_nan_is_refused() -> None:
     weights = detector_weights(make_detector(0)) | {"fader.mean": torch.tensor(float("nan"))}
     with pytest.raises(WeightsMismatch, match="NaN"):
         load_detector_weights(make_detector(1), weights)
+
+
+def test_statistics_that_the_weights_could_not_fill_are_not_allocated() -> None:
+    spec = dataclasses.replace(
+        TINY,
+        input=InputSpec(height=4096, width=4096),
+        evidence=EvidenceSpec(maps=("encoder",), encoder=FeatureSpec(levels=(0,), stride=1, dimensions=1024)),
+    )
+    with pytest.raises(WeightsMismatch, match="bytes of statistics"):
+        build_detector(spec, most_bytes=1 << 20)

@@ -62,8 +62,8 @@ def test_one_good_picture_gives_no_statistics() -> None:
 
 def test_fusing_takes_the_mean_or_the_highest() -> None:
     evidence = torch.tensor([[[[1.0]], [[5.0]]]])
-    assert fuse(evidence, "mean").item() == 3
-    assert fuse(evidence, "max").item() == 5
+    assert fuse(evidence, "mean", torch.ones(2) / 2).item() == 3
+    assert fuse(evidence, "max", torch.ones(2) / 2).item() == 5
 
 
 def test_smoothing_is_a_box_mean_over_the_pixels_that_exist() -> None:

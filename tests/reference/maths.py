@@ -92,3 +92,18 @@ def pairwise_loss(predicted: Array, errors: Array) -> float:
 def regression_loss(predicted: Array, errors: Array) -> float:
     """(N,) twice: mean square of prediction - z-score of the error."""
     return float(np.mean((predicted - (errors - errors.mean()) / errors.std()) ** 2))
+
+
+def mahalanobis(grids: Array, good: Array, *, ridge: float) -> Array:
+    """(N,C,h,w) and good parts (M,C,h,w) → (N,h,w): distance per place over the root of C, channels standardised."""
+    deviation = good.std(axis=(0, 2, 3), keepdims=True)
+    scaled, normal = grids / deviation, good / deviation
+    out = np.empty((len(grids), *grids.shape[2:]))
+    for row, column in np.ndindex(grids.shape[2:]):
+        here, mean = normal[:, :, row, column], normal[:, :, row, column].mean(axis=0)
+        covariance = np.cov(here.T)
+        covariance += ridge * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+        away = scaled[:, :, row, column] - mean
+        squares = np.einsum("nc,cd,nd->n", away, np.linalg.inv(covariance), away)
+        out[:, row, column] = np.sqrt(squares / grids.shape[1])
+    return out
