@@ -94,7 +94,7 @@ def paste(pictures: Pictures, masks: Tensor) -> tuple[Pictures, Tensor]:
 def residual(detector: Detector, pictures: Pictures) -> Tensor:
     """MSGMS distance per pixel (N,H,W)."""
     parts = [
-        detector.residuals(stack(list(pictures[row : row + 16]), CPU))[:, 0] for row in range(0, len(pictures), 16)
+        detector.raw_evidence(stack(list(pictures[row : row + 16]), CPU))[:, 0] for row in range(0, len(pictures), 16)
     ]
     return torch.cat(parts)
 

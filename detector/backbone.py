@@ -5,7 +5,7 @@ Out: maps for the saliency mask. Refuses: an unknown name or one that cannot do 
 tensors that do not fit (`WeightsMismatch`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import timm
@@ -55,6 +55,20 @@ class Backbone(nn.Module):
             self._normalise(pictures), indices=[index], stop_early=True, intermediates_only=True
         )
         return features  # type: ignore[no-any-return]
+
+    def stages(self, pictures: Tensor, levels: Sequence[int]) -> list[Tensor]:
+        """Feature maps (B,C,h,w) of the named depths: a CNN's stages, or a ViT's blocks as maps of its patch tokens."""
+        maps: list[Tensor] = self.network.forward_intermediates(
+            self._normalise(pictures), indices=sorted(levels), stop_early=True, intermediates_only=True
+        )
+        return maps
+
+    def channels(self, levels: Sequence[int]) -> int:
+        """Channels of those maps together; `SpecError` for a depth that the network does not have."""
+        known = [stage["num_chs"] for stage in self.network.feature_info]
+        if max(levels) >= len(known):
+            raise SpecError(f"the backbone has depths 0 to {len(known) - 1}, not {max(levels)}")
+        return sum(known[level] for level in levels)
 
     def _normalise(self, pictures: Tensor) -> Tensor:
         return (pictures - self.mean) / self.std

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from detector.backbone import Backbone, build_backbone
 from detector.errors import SpecError, WeightsMismatch
 from detector.evidence.evidence import Evidence
+from detector.evidence.gaussian import GaussianField
 from detector.evidence.standardise import Standardiser
 from detector.fader import Fader
 from detector.pipeline import Detector
@@ -19,20 +20,22 @@ from detector.saliency.attention import AttentionSaliency
 from detector.saliency.disjoint import DisjointSaliency
 from detector.saliency.spectral import SpectralSaliency
 from detector.saliency.whole import ConstantSaliency
-from detector.spec import DetectorSpec, FaderSpec
+from detector.spec import DetectorSpec, FaderSpec, FeatureSpec, InputSpec
 from detector.unet import UNet
 
-SHARED = "saliency."  # the frozen backbone: stored once for all products, never in an artifact
+SHARED = ("backbone.", "saliency.")  # the frozen backbone: stored once for all products, never in an artifact
 
 
 def build_detector(spec: DetectorSpec, backbone_weights: Mapping[str, Tensor] | None = None) -> Detector:
-    """An untrained detector in eval mode; `backbone_weights` is asked for when the saliency uses a backbone."""
+    """An untrained detector in eval mode; `backbone_weights` is asked for when the spec names a backbone."""
+    backbone = _backbone(spec, backbone_weights)
     detector = Detector(
         spec,
-        saliency=_saliency(spec, backbone_weights),
+        saliency=_saliency(spec, backbone),
         unet=UNet(spec.unet.widths, spec.unet.kernel),
         fader=None if spec.fader is None else _fader(spec.fader),
-        evidence=_evidence(spec),
+        backbone=backbone,
+        evidence=_evidence(spec, backbone),
     )
     return detector.eval()
 
@@ -67,13 +70,13 @@ def _check_tensor(name: str, tensor: Tensor, wanted: Tensor) -> None:
         raise WeightsMismatch(f"{name} holds NaN or infinity")
 
 
-def _saliency(spec: DetectorSpec, weights: Mapping[str, Tensor] | None) -> nn.Module:
+def _saliency(spec: DetectorSpec, backbone: Backbone | None) -> nn.Module:
     sigmas = spec.saliency.threshold_sigmas
     match spec.saliency.kind:
         case "attention":
-            return AttentionSaliency(_backbone(spec, weights), sigmas)
+            return AttentionSaliency(_needed(backbone), sigmas)
         case "activation":
-            return ActivationSaliency(_backbone(spec, weights), sigmas)
+            return ActivationSaliency(_needed(backbone), sigmas)
         case "spectral":
             return SpectralSaliency(sigmas)
         case "whole":
@@ -84,17 +87,37 @@ def _saliency(spec: DetectorSpec, weights: Mapping[str, Tensor] | None) -> nn.Mo
             return DisjointSaliency(spec.saliency.disjoint, height=spec.input.height, width=spec.input.width)
 
 
-def _backbone(spec: DetectorSpec, weights: Mapping[str, Tensor] | None) -> Backbone:
-    if spec.backbone is None or weights is None:
-        raise SpecError(f"saliency {spec.saliency.kind!r} needs the weights of its backbone")
+def _backbone(spec: DetectorSpec, weights: Mapping[str, Tensor] | None) -> Backbone | None:
+    if spec.backbone is None:
+        return None
+    if weights is None:
+        raise SpecError(f"this detector needs the weights of its backbone {spec.backbone.name!r}")
     return build_backbone(spec.backbone, weights, height=spec.input.height, width=spec.input.width)
+
+
+def _needed(backbone: Backbone | None) -> Backbone:
+    if backbone is None:
+        raise SpecError("saliency and evidence from a backbone need one")
+    return backbone
 
 
 def _fader(spec: FaderSpec) -> Fader:
     return Fader(patch=spec.patch, hidden=spec.hidden, slope=spec.slope, shift=spec.shift)
 
 
-def _evidence(spec: DetectorSpec) -> Evidence:
+def _evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
     evidence, size = spec.evidence, spec.input
     standardiser = Standardiser(evidence.standardise, len(evidence.maps), height=size.height, width=size.width)
-    return Evidence(evidence, standardiser)
+    fields = {}
+    if "encoder" in evidence.maps:
+        channels = sum(spec.unet.widths[level] for level in evidence.encoder.levels)
+        fields["encoder"] = _field(evidence.encoder, channels, size)
+    if "backbone" in evidence.maps:
+        channels = _needed(backbone).channels(evidence.backbone.levels)
+        fields["backbone"] = _field(evidence.backbone, channels, size)
+    return Evidence(evidence, fields, standardiser)
+
+
+def _field(spec: FeatureSpec, channels: int, size: InputSpec) -> GaussianField:
+    rows, columns = max(1, size.height // spec.stride), max(1, size.width // spec.stride)
+    return GaussianField(spec, channels=channels, rows=rows, columns=columns)

@@ -12,11 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from detector.evidence.evidence import Evidence
+from detector.backbone import Backbone
+from detector.errors import SpecError
+from detector.evidence.evidence import Clues, Evidence
 from detector.fader import Fader, gates_for_levels
 from detector.mosaic import hide, remove
 from detector.saliency.disjoint import DisjointSaliency, assemble
-from detector.spec import DetectorSpec
+from detector.spec import FEATURES, DetectorSpec, FeatureSource
 from detector.unet import UNet
 
 
@@ -50,19 +52,27 @@ class Detector(nn.Module):
     """The joined parts. `build_detector` makes one; this class knows no numbers."""
 
     def __init__(
-        self, spec: DetectorSpec, *, saliency: nn.Module, unet: UNet, fader: Fader | None, evidence: Evidence
+        self,
+        spec: DetectorSpec,
+        *,
+        saliency: nn.Module,
+        unet: UNet,
+        fader: Fader | None,
+        backbone: Backbone | None,
+        evidence: Evidence,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.saliency = saliency
         self.unet = unet
         self.fader = fader
+        self.backbone = backbone
         self.evidence = evidence
 
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
         """(B,3,H,W) in [0, 1] → Anomaly."""
-        score, heatmap = self.evidence(pictures, self.rebuild(pictures))
+        score, heatmap = self.evidence(self.clues(pictures))
         return Anomaly(score, heatmap)
 
     @torch.inference_mode()
@@ -70,14 +80,33 @@ class Detector(nn.Module):
         """The same computation as `forward`, with every step kept."""
         masks = self.saliency(pictures)
         hints = self.hints(pictures, masks)
-        reconstructions = self.rebuild(pictures)
-        score, heatmap = self.evidence(pictures, reconstructions)
-        return Explanation(masks, hints, self.gate(hints), reconstructions.mean(dim=0), heatmap, score)
+        clues = self.clues(pictures)
+        score, heatmap = self.evidence(clues)
+        return Explanation(masks, hints, self.gate(hints), clues.reconstructions.mean(dim=0), heatmap, score)
 
     @torch.inference_mode()
-    def residuals(self, pictures: Tensor) -> Tensor:
-        """Raw evidence maps (B,M,H,W) of pictures: what evidence statistics are fitted on."""
-        return self.evidence.residuals(pictures, self.rebuild(pictures))
+    def raw_evidence(self, pictures: Tensor) -> Tensor:
+        """Evidence maps (B,M,H,W) of pictures before they are standardised: what that is fitted on."""
+        return self.evidence.raw(self.clues(pictures))
+
+    @torch.inference_mode()
+    def feature_grid(self, pictures: Tensor, source: FeatureSource) -> Tensor:
+        """Feature vectors (B,C,h,w) of one source of evidence: what its distributions are fitted on."""
+        return self.evidence.grid(source, self.features(pictures, source))
+
+    def clues(self, pictures: Tensor) -> Clues:
+        """Everything that evidence is made of."""
+        features = {name: self.features(pictures, name) for name in FEATURES if name in self.spec.evidence.maps}
+        return Clues(pictures, self.rebuild(pictures), features)
+
+    def features(self, pictures: Tensor, source: FeatureSource) -> list[Tensor]:
+        """Feature maps (B,C,h,w) of the depths that the spec names."""
+        if source == "encoder":
+            seen = self.unet.encode(pictures)
+            return [seen[level] for level in self.spec.evidence.encoder.levels]
+        if self.backbone is None:
+            raise SpecError("evidence from a backbone needs one")
+        return self.backbone.stages(pictures, self.spec.evidence.backbone.levels)
 
     def rebuild(self, pictures: Tensor) -> Tensor:
         """(B,3,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each cell side of disjoint masks (RIAD)."""

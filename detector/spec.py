@@ -16,7 +16,10 @@ PadType = Literal["", "same"]
 Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
 SaliencyKind = Literal["attention", "activation", "spectral", "whole", "none", "disjoint"]
 HideAs = Literal["mosaic", "removed"]
-EvidenceMap = Literal["msgms", "l1"]
+FeatureSource = Literal["encoder", "backbone"]
+EvidenceMap = Literal["msgms", "l1", "ssim"] | FeatureSource
+FEATURES: tuple[FeatureSource, ...] = ("encoder", "backbone")
+Statistics = Literal["per-location", "pooled"]
 Standardise = Literal["none", "pooled", "per-location"]
 Fuse = Literal["mean", "max"]
 Reduce = Literal["max", "top-mean"]
@@ -120,11 +123,38 @@ class FaderSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """Features of a network as evidence: their distance from those of good parts (ours, after PaDiM)."""
+
+    levels: tuple[int, ...]
+    """Depths that are read, 0 is the finest: of the U-Net its skips and its bottleneck, of a backbone timm's stages."""
+    stride: int = 16
+    """Input pixels behind one cell of the grid on which vectors are compared."""
+    dimensions: int = 160
+    """Principal directions that are kept."""
+    shrinkage: float = 0.02
+    """Weight of the pooled covariance, in [0, 1]."""
+    statistics: Statistics = "per-location"
+    """`pooled`: one distribution for all places, for parts that do not lie alike."""
+
+    def __post_init__(self) -> None:
+        if not self.levels or min(self.levels) < 0 or len(set(self.levels)) != len(self.levels):
+            raise SpecError(f"levels must name at least one depth, each once, not {self.levels}")
+        if not 1 <= self.stride <= 64 or not 1 <= self.dimensions <= 1024 or not 0 <= self.shrinkage <= 1:
+            raise SpecError(f"stride must be 1 to 64, dimensions 1 to 1024 and shrinkage a share, not {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvidenceSpec:
     """maps -> standardise -> fuse -> smooth -> reduce."""
 
     maps: tuple[EvidenceMap, ...] = ("msgms", "l1")
+    """`msgms`, `l1`, `ssim`: residuals; `encoder`, `backbone`: features."""
     msgms_scales: int = 3
+    encoder: FeatureSpec = field(default_factory=lambda: FeatureSpec(levels=(1, 2, 3)))
+    """Of the U-Net's own encoder, looking at the picture; read where `maps` names it."""
+    backbone: FeatureSpec = field(default_factory=lambda: FeatureSpec(levels=(1, 2, 3, 4)))
+    """Of the frozen backbone, looking at the picture; read where `maps` names it."""
     standardise: Standardise = "per-location"
     fuse: Fuse = "mean"
     smooth: int = 5
@@ -165,6 +195,10 @@ class DetectorSpec:
             raise SpecError(f"mosaic_scale must be 1 to {min(sides)}, not {self.mosaic_scale}")
         if self.saliency.kind in ("attention", "activation") and self.backbone is None:
             raise SpecError(f"saliency {self.saliency.kind!r} needs a backbone")
+        if "backbone" in self.evidence.maps and self.backbone is None:
+            raise SpecError("evidence from a backbone needs one")
+        if "encoder" in self.evidence.maps and max(self.evidence.encoder.levels) >= len(self.unet.widths):
+            raise SpecError(f"evidence.encoder.levels must be 0 to {len(self.unet.widths) - 1}")
         smallest = min(sides)
         if self.saliency.kind == "disjoint" and any(cell * 2 > smallest for cell in self.saliency.disjoint.cells):
             raise SpecError(f"disjoint.cells must be at most half of {smallest} px, not {self.saliency.disjoint.cells}")

@@ -73,8 +73,7 @@ class UNet(nn.Module):
 
     def forward(self, hints: Tensor, gates: Sequence[Tensor | None]) -> Tensor:
         """(B,3,H,W) → (B,3,H,W). gates[l], (B,1,H/2^l,W/2^l) in [0, 1], multiplies skip l; None lets it pass."""
-        skips, maps = self._encode(hints)
-        maps = self.bottleneck(maps)
+        *skips, maps = self.encode(hints)
         for decoder, skip, gate in zip(reversed(self.decoders), reversed(skips), reversed(gates), strict=True):
             maps = decoder(maps, skip if gate is None else skip * gate)
         reconstructions: Tensor = self.picture(maps)
@@ -84,9 +83,10 @@ class UNet(nn.Module):
         """Gates that let every skip connection pass: the plain EAR network."""
         return (None,) * len(self.encoders)
 
-    def _encode(self, maps: Tensor) -> tuple[list[Tensor], Tensor]:
-        skips = []
+    def encode(self, hints: Tensor) -> list[Tensor]:
+        """(B,3,H,W) → what the encoder sees, finest first: every skip, then the bottleneck."""
+        maps, seen = hints, []
         for encoder in self.encoders:
             skip, maps = encoder(maps)
-            skips.append(skip)
-        return skips, maps
+            seen.append(skip)
+        return [*seen, self.bottleneck(maps)]

@@ -114,6 +114,8 @@ class TrainConfig(BaseModel):
     unet: UNetSpec = Field(default_factory=UNetSpec)
     fader: FaderConfig = Field(default_factory=FaderConfig)
     evidence: EvidenceSpec = Field(default_factory=EvidenceSpec)
+    features: Literal["auto", "as-told"] = "auto"
+    """`auto` adds to `evidence.maps` features of the U-Net and, where the store has one, of a backbone."""
     fit: FitConfig = Field(default_factory=FitConfig)
     split: SplitConfig = Field(default_factory=SplitConfig)
 

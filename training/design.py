@@ -4,6 +4,7 @@ In: a configuration, the store's backbones, training pictures (N,H,W,3) uint8, a
 Refuses: a saliency whose backbone is not in the store (`UnknownBackbone`), combinations that cannot be (`SpecError`).
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,7 +17,7 @@ from detector.build import build_detector
 from detector.errors import SpecError
 from detector.pipeline import stack
 from detector.scale import estimate_mosaic_scale
-from detector.spec import BackboneSpec, DetectorSpec, FaderSpec, SaliencyKind, SaliencySpec
+from detector.spec import BackboneSpec, DetectorSpec, EvidenceMap, EvidenceSpec, FaderSpec, SaliencyKind, SaliencySpec
 from model_store.backbones import BackboneStore
 from training.config import TrainConfig
 from training.fit_checks import check_masks
@@ -34,9 +35,10 @@ def choose_spec(
     """Resolve every `auto` of the configuration; the weights are the backbone's, None where none is used."""
     backbone = _backbone(config, backbones)
     kind = _saliency_kind(config, backbone)
-    used = backbone if kind in ("attention", "activation") else None
-    if kind in ("attention", "activation") and used is None:
-        raise SpecError(f"saliency {kind!r} needs a backbone: python -m model_store import-backbone")
+    hides_by_it = kind in ("attention", "activation")
+    if backbone is None and (hides_by_it or "backbone" in config.evidence.maps):
+        raise SpecError(f"{kind!r} saliency or this evidence needs a backbone: python -m model_store import-backbone")
+    used = backbone if hides_by_it or "backbone" in config.evidence.maps or config.features == "auto" else None
     weights = None if used is None else backbones.load(used.digest)
     spec = _spec(config, used, kind, ANY_SCALE)
     if config.mosaic_scale != "auto":
@@ -55,12 +57,11 @@ def _backbone(config: TrainConfig, backbones: BackboneStore) -> BackboneSpec | N
 
 
 def _saliency_kind(config: TrainConfig, backbone: BackboneSpec | None) -> SaliencyKind:
-    """`auto` is attention for a ViT, activation for a CNN, spectral without a backbone."""
+    """`auto` is attention for a ViT, as in EAR; else spectral, which costs nothing and hid as well (docs/method.md)."""
     if config.saliency.kind != "auto":
         return config.saliency.kind
-    if backbone is None:
-        return "spectral"
-    return "attention" if hasattr(create_network(backbone.name, backbone.pad_type), "cls_token") else "activation"
+    is_vit = backbone is not None and hasattr(create_network(backbone.name, backbone.pad_type), "cls_token")
+    return "attention" if is_vit else "spectral"
 
 
 def _spec(config: TrainConfig, backbone: BackboneSpec | None, kind: SaliencyKind, mosaic_scale: int) -> DetectorSpec:
@@ -71,8 +72,17 @@ def _spec(config: TrainConfig, backbone: BackboneSpec | None, kind: SaliencyKind
         mosaic_scale=mosaic_scale,
         unet=config.unet,
         fader=_fader(config),
-        evidence=config.evidence,
+        evidence=_evidence(config, backbone),
     )
+
+
+def _evidence(config: TrainConfig, backbone: BackboneSpec | None) -> EvidenceSpec:
+    """The maps of the configuration and, where it leaves features to us, those that are to be had."""
+    wanted: tuple[EvidenceMap, ...] = ()
+    if config.features == "auto":
+        wanted = ("encoder",) if backbone is None else ("encoder", "backbone")
+    more = tuple(name for name in wanted if name not in config.evidence.maps)
+    return dataclasses.replace(config.evidence, maps=(*config.evidence.maps, *more))
 
 
 def _saliency(config: TrainConfig, kind: SaliencyKind) -> SaliencySpec:

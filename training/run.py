@@ -13,14 +13,13 @@ from pydantic import TypeAdapter
 
 from detector.build import build_detector, detector_weights, load_detector_weights
 from detector.calibration import Calibration
-from detector.evidence.standardise import fit_statistics
-from detector.pipeline import Detector, stack
+from detector.pipeline import Detector
 from detector.spec import DetectorSpec
 from model_store.backbones import BackboneStore
 from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
 from training.budget import Budget, Workload
-from training.calibrate import BATCH_SIZE, calibrate_scores, pick_device, score_pictures
+from training.calibrate import calibrate_scores, pick_device, score_pictures
 from training.config import TrainConfig
 from training.data import Dataset, load_pictures, read_dataset
 from training.dataset_lint import check_dataset
@@ -29,6 +28,7 @@ from training.evaluate import Evaluation, judge_parts, measure
 from training.export import choose_golden, export
 from training.fit import EpochRecord, Plan, fit_reconstruction
 from training.fit_checks import check_reconstructions
+from training.fit_evidence import fit_evidence
 from training.fit_fader import FaderEpoch, fit_fader
 from training.listener import Listener
 from training.rebuild import Pictures
@@ -84,9 +84,9 @@ def fit(run: Run, listener: Listener) -> Detector:
     epochs = _fit_reconstruction(run, detector, pictures, listener)
     check_reconstructions(detector, pictures)
     fader_epochs = _fit_fader(run, detector, held_out, listener)
-    device = next(detector.parameters()).device
-    rows = range(0, len(held_out), BATCH_SIZE)
-    fit_statistics(detector, (stack(list(held_out[row : row + BATCH_SIZE]), device) for row in rows))
+    listener.stage("what is normal", 1)
+    fit_evidence(detector, pictures, held_out)
+    listener.step(1, "")
     run.folder.write_detector(detector_weights(detector))
     seconds = sum(record.seconds for record in epochs) + sum(record.seconds for record in fader_epochs)
     run.folder.write(
@@ -94,7 +94,7 @@ def fit(run: Run, listener: Listener) -> Detector:
         {
             "spec": _SPEC.dump_python(spec, mode="json"),
             "minutes": seconds / 60,
-            "device": str(device),
+            "device": str(next(detector.parameters()).device),
             "chosen_epochs": len(epochs),
             "epochs": [vars(record) for record in epochs],
             "fader_epochs": [vars(record) for record in fader_epochs],
@@ -198,7 +198,9 @@ def _plan(run: Run) -> Plan:
 
 def _fit_fader(run: Run, detector: Detector, pictures: Pictures, listener: Listener) -> tuple[FaderEpoch, ...]:
     config = run.config.fader
-    listener.stage("attenuator", config.epochs if config.enabled else 1)
+    if not config.enabled:
+        return ()
+    listener.stage("attenuator", config.epochs)
     return fit_fader(
         detector,
         pictures,

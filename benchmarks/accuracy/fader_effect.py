@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from detector.build import build_detector
-from detector.evidence.standardise import fit_statistics
 from detector.pipeline import Detector, stack
 from training.calibrate import BATCH_SIZE, score_pictures
 from training.data import Sample, load_mask, load_pictures
+from training.fit_evidence import fit_evidence
 from training.fit_fader import LOSSES, fit_fader, patch_errors, rank_correlation
 from training.metrics import auroc
 from training.rebuild import Pictures
@@ -125,7 +125,7 @@ def order_on(detector: Detector, pictures: Pictures) -> float:
 
 def image_auroc(detector: Detector, run: Run, held_out: Pictures) -> float:
     """Of the run's own score over all test pictures, with evidence statistics fitted for this attenuator."""
-    fit_statistics(detector, batches(held_out))
+    fit_evidence(detector, load_pictures(run.dataset.train, run.config.input), held_out)
     scored = score_pictures(detector, load_pictures(run.dataset.test, run.config.input))
     return auroc(scored.scores, np.array([sample.is_defective for sample in run.dataset.test]))
 

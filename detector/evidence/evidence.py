@@ -1,35 +1,71 @@
 """The evidence stage: maps → standardise → fuse → smooth → reduce.
 
-In: pictures (B,3,H,W) and their reconstructions (V,B,3,H,W) in [0, 1]. Out: anomaly map (B,H,W) and score (B,).
+In: pictures (B,3,H,W), their reconstructions (V,B,3,H,W) in [0, 1], feature maps by source. Out: anomaly map (B,H,W)
+and score (B,).
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from detector.evidence.features import to_grid
+from detector.evidence.gaussian import GaussianField
 from detector.evidence.maps import residual_maps
 from detector.evidence.reduce import fuse, reduce_to_score, smooth
 from detector.evidence.standardise import Standardiser
-from detector.spec import EvidenceSpec
+from detector.spec import FEATURES, EvidenceMap, EvidenceSpec, FeatureSource
+
+
+@dataclass(frozen=True)
+class Clues:
+    """What the networks made of a batch of pictures."""
+
+    pictures: Tensor
+    """(B,3,H,W) in [0, 1]."""
+    reconstructions: Tensor
+    """(V,B,3,H,W) in [0, 1]."""
+    features: Mapping[FeatureSource, Sequence[Tensor]]
+    """Source → maps (B,C,h,w), for the sources that the spec names."""
 
 
 class Evidence(nn.Module):
     """Holds the statistics of good parts; everything else is arithmetic."""
 
-    def __init__(self, spec: EvidenceSpec, standardiser: Standardiser) -> None:
+    def __init__(self, spec: EvidenceSpec, fields: Mapping[str, GaussianField], standardiser: Standardiser) -> None:
         super().__init__()
         self.spec = spec
+        self.fields = nn.ModuleDict(fields)
         self.standardiser = standardiser
 
-    def residuals(self, pictures: Tensor, reconstructions: Tensor) -> Tensor:
-        """Raw evidence maps (B,M,H,W), before any statistics; their mean over several reconstructions (RIAD)."""
-        maps = [
-            residual_maps(pictures, single, self.spec.maps, scales=self.spec.msgms_scales) for single in reconstructions
-        ]
-        return torch.stack(maps).mean(dim=0)
+    def raw(self, clues: Clues) -> Tensor:
+        """Evidence maps (B,M,H,W) in the order of the spec, before they are standardised."""
+        residuals = [name for name in self.spec.maps if name not in FEATURES]
+        maps = dict(zip(residuals, self._residuals(clues, residuals), strict=True))
+        size = clues.pictures.shape[-2:]
+        for source, features in clues.features.items():
+            distances = self.fields[source](self.grid(source, features)).unsqueeze(1)
+            maps[source] = F.interpolate(distances, size, mode="bilinear", align_corners=False).squeeze(1)
+        return torch.stack([maps[name] for name in self.spec.maps], dim=1)
 
-    def forward(self, pictures: Tensor, reconstructions: Tensor) -> tuple[Tensor, Tensor]:
+    def grid(self, source: str, maps: Sequence[Tensor]) -> Tensor:
+        """Feature vectors (B,C,h,w) of one source, on its grid."""
+        field: GaussianField = self.fields[source]  # type: ignore[assignment]
+        return to_grid(maps, field.rows, field.columns)
+
+    def forward(self, clues: Clues) -> tuple[Tensor, Tensor]:
         """(score (B,), anomaly map (B,H,W))."""
-        standardised = self.standardiser(self.residuals(pictures, reconstructions))
+        standardised = self.standardiser(self.raw(clues))
         anomaly_map = smooth(fuse(standardised, self.spec.fuse), self.spec.smooth)
         score = reduce_to_score(anomaly_map, self.spec.reduce, top_fraction=self.spec.top_fraction)
         return score, anomaly_map
+
+    def _residuals(self, clues: Clues, names: Sequence[EvidenceMap]) -> Sequence[Tensor]:
+        """One (B,H,W) per name; their mean over several reconstructions (RIAD)."""
+        if not names:
+            return ()
+        scales = self.spec.msgms_scales
+        maps = [residual_maps(clues.pictures, single, names, scales=scales) for single in clues.reconstructions]
+        return torch.stack(maps).mean(dim=0).unbind(dim=1)

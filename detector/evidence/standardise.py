@@ -5,16 +5,12 @@ A raw residual is drowned by edges that are always hard; docs/method.md has the 
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from detector.errors import CalibrationError
 from detector.spec import Standardise
-
-if TYPE_CHECKING:  # the pipeline is made of this module
-    from detector.pipeline import Detector
 
 FLOOR = 0.1  # of the pooled deviation: few pictures give a place too small a deviation by chance (ours)
 
@@ -58,11 +54,3 @@ class Standardiser(nn.Module):
     def _set(self, mean: Tensor, variance: Tensor) -> None:
         self.mean.copy_(mean)
         self.deviation.copy_(variance.sqrt().clamp(min=1e-6))
-
-
-def fit_statistics(detector: "Detector", batches: Iterable[Tensor]) -> None:
-    """Set the evidence statistics of `detector` in place from good pictures (B,3,H,W) that its U-Net was not fitted on.
-
-    Done after the attenuator is fitted, since that changes the reconstructions.
-    """
-    detector.evidence.standardiser.fit(detector.residuals(pictures) for pictures in batches)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from detector.build import build_detector
+from detector.evidence.evidence import Clues
 from detector.pipeline import Detector
 from detector.saliency.disjoint import DisjointSaliency, assemble, disjoint_masks
 from detector.spec import DetectorSpec, DisjointSpec, EvidenceSpec, InputSpec, SaliencySpec, UNetSpec
@@ -73,7 +74,7 @@ def test_the_score_is_the_peak_of_the_mean_filtered_mean_over_the_cell_sides() -
     maps = []
     for masks in torch.stack([disjoint_masks(48, 64, cell=cell, sets=3, seed=0) for cell in (2, 8)]):
         parts = [detector.unet(pictures * (1 - mask), detector.unet.open_gates()) * mask for mask in masks]
-        maps.append(detector.evidence.residuals(pictures, sum(parts)[None])[0, 0].double().numpy())  # type: ignore[index]
+        maps.append(detector.evidence.raw(Clues(pictures, sum(parts)[None], {}))[0, 0].double().numpy())  # type: ignore[index]
     expected = maths.mean_filter(np.mean(maps, axis=0), 21)
     anomaly = detector(pictures)
     np.testing.assert_allclose(anomaly.heatmap[0].numpy(), expected, atol=1e-5)
