@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from detector.evidence.standardise import fit_statistics
 from detector.pipeline import Detector, stack
-from training.calibrate import BATCH_SIZE, score_pictures
+from training.calibrate import score_pictures
 from training.errors import DatasetError
+from training.fit_evidence import fit_evidence
 from training.metrics import auroc
 from training.rebuild import Pictures
 from training.synthetic import damage
@@ -66,11 +66,10 @@ def set_exam(held_out: Pictures, others: Pictures, *, seed: int) -> Exam:
     return Exam(statistics, good, levels.permute(0, 2, 3, 1).contiguous().numpy(), masks.numpy())
 
 
-def mark(detector: Detector, exam: Exam) -> Mark:
-    """Fit the evidence statistics of `detector`, in place, on one half, and score the other and its twins."""
-    device = next(detector.parameters()).device
-    rows = range(0, len(exam.statistics), BATCH_SIZE)
-    fit_statistics(detector, (stack(list(exam.statistics[row : row + BATCH_SIZE]), device) for row in rows))
+def mark(detector: Detector, exam: Exam, fitted: Pictures) -> Mark:
+    """Fit the evidence of `detector`, in place, on one half (and on `fitted`, as its networks), and score the other
+    half and its twins."""
+    fit_evidence(detector, fitted, exam.statistics)
     good, damaged = score_pictures(detector, exam.good), score_pictures(detector, exam.damaged)
     scores = np.concatenate((good.scores, damaged.scores))
     truth = np.repeat([False, True], (len(good.scores), len(damaged.scores)))
