@@ -21,7 +21,15 @@ from training.search import Try, ended, open_search, read_good_pictures, run_tri
 from training.search_space import space_of, with_values
 from training.trial import OnMark, set_bench, try_config
 
-TINY = ["input.height=32", "input.width=32", "unet.widths=[4,8]", "fit.epochs=3", "fader.epochs=1", "promise=0.2"]
+TINY = [
+    "input.height=32",
+    "input.width=32",
+    "unet.widths=[4,8]",
+    "features=as-told",
+    "fit.epochs=3",
+    "fader.epochs=1",
+    "promise=0.2",
+]
 
 
 class Silent:
