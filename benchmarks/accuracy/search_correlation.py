@@ -21,7 +21,7 @@ from training.data import Dataset, load_pictures, read_dataset
 from training.errors import FitFailed
 from training.exam import Mark, mark
 from training.metrics import auroc
-from training.search_space import Space, Values, space_of, suggest, with_values
+from training.search_space import LEARNING_RATE, Space, Values, space_of, suggest, with_values
 from training.trial import fit_config, set_bench
 
 
@@ -98,11 +98,15 @@ def row(one: Compared) -> str:
 
 
 def print_correlation(compared: list[Compared]) -> None:
-    """Rank correlations, and the test AUROC of the configuration that the objective chooses."""
+    """Rank correlations, beside that of the learning rate alone, and the test AUROC of what the objective chooses."""
     truth = [one.test_auroc for one in compared]
+    figures = {
+        name: [getattr(one.synthetic, name) for one in compared] for name in ("objective", "image_auroc", "pixel_auroc")
+    }
+    figures["the learning rate, which needs no search"] = [one.values[LEARNING_RATE] for one in compared]
     print()
-    for name in ("objective", "image_auroc", "pixel_auroc"):
-        rank = spearmanr([getattr(one.synthetic, name) for one in compared], truth)
+    for name, values in figures.items():
+        rank = spearmanr(values, truth)
         print(f"{name}: Spearman {rank.statistic:+.2f} (p {rank.pvalue:.3f}) over {len(compared)} configurations")
     chosen = max(compared, key=lambda one: one.synthetic.objective)
     print(
