@@ -30,8 +30,6 @@ FEWEST = 2  # on each side: a deviation needs as many
 class Exam:
     """Held-out good pictures in two halves, and damaged twins of the second."""
 
-    fitted: Pictures
-    """(N,H,W,3): what the reconstruction network is fitted on; feature distributions come from these."""
     statistics: Pictures
     """Fits the attenuator and the evidence statistics: a score of these would flatter."""
     good: Pictures
@@ -67,12 +65,13 @@ def set_exam(held_out: Pictures, others: Pictures, *, seed: int) -> Exam:
     twins = [damage(pictures, pool, seed=TWINS * seed + twin) for twin in range(TWINS)]
     levels = torch.cat([twin.pictures for twin in twins]).mul(255).round().byte()
     masks = torch.cat([twin.masks for twin in twins])[:, 0] > 0
-    return Exam(others, statistics, good, levels.permute(0, 2, 3, 1).contiguous().numpy(), masks.numpy())
+    return Exam(statistics, good, levels.permute(0, 2, 3, 1).contiguous().numpy(), masks.numpy())
 
 
-def mark(detector: Detector, exam: Exam) -> Mark:
-    """Fit the evidence statistics of `detector`, in place, on one half, and score the other and its twins."""
-    fit_evidence(detector, exam.fitted, exam.statistics)
+def mark(detector: Detector, exam: Exam, fitted: Pictures) -> Mark:
+    """Fit the evidence of `detector`, in place, on one half (and on `fitted`, as its networks), and score the other
+    half and its twins."""
+    fit_evidence(detector, fitted, exam.statistics)
     fit_fusion(detector, exam.statistics, seed=FUSION_SEED)
     good, damaged = score_pictures(detector, exam.good), score_pictures(detector, exam.damaged)
     scores = np.concatenate((good.scores, damaged.scores))

@@ -19,6 +19,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from detector.errors import CalibrationError
 from model_store.manifest import check_product_name
 from training.config import TrainConfig
 from training.data import Dataset, read_good
@@ -120,7 +121,7 @@ def _run_trial(search: Search, attempt: Try, trial: Trial, listener: Listener) -
 
     try:
         reached = attempt(config, on_mark)
-    except FitFailed as error:
+    except (FitFailed, CalibrationError) as error:
         trial.set_user_attr(FAILED, str(error))
         raise optuna.TrialPruned from error
     _remember(trial, reached)

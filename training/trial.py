@@ -26,7 +26,7 @@ from training.fit_checks import check_reconstructions
 from training.fit_fader import fit_fader
 from training.rebuild import Pictures
 
-MARKS = 8  # at most, while a network is fitted: each costs about a third of an epoch
+MARKS = 8  # at most, while a network is fitted: each costs about half an epoch
 
 OnMark = Callable[[int, Mark], None]  # epochs done, what they reached; may raise to end the trial
 
@@ -51,11 +51,11 @@ def set_bench(config: TrainConfig, dataset: Dataset) -> Bench:
 
 def try_config(config: TrainConfig, on_mark: OnMark, *, bench: Bench) -> Mark:
     """Fit and mark one configuration; `on_mark` hears now and then of its network alone, before the attenuator."""
-    return mark(fit_config(config, on_mark, bench=bench), bench.exam)
+    return mark(fit_config(config, on_mark, bench=bench), bench.exam, bench.train)
 
 
 def fit_config(config: TrainConfig, on_mark: OnMark, *, bench: Bench) -> Detector:
-    """Fit as `training.run.fit` does, on half of the held-out pictures; the evidence statistics are left to `mark`."""
+    """Fit as `training.run.fit` does, on half of the held-out pictures; the evidence is left to `mark`."""
     spec, backbone = choose_spec(config, _backbones(config), bench.train)
     torch.manual_seed(config.seed)
     detector = build_detector(spec, backbone).to(pick_device(config.device))
@@ -70,7 +70,7 @@ def _fit(detector: Detector, config: TrainConfig, bench: Bench, folder: Path, on
     def on_epoch(record: EpochRecord) -> None:
         done = record.epoch + 1
         if done % every == 0 and done < config.fit.epochs:
-            on_mark(done, _mark_halfway(detector, bench.exam))
+            on_mark(done, _mark_halfway(detector, bench))
 
     detector.fader = None  # it is fitted to a finished network; until then it would cut at random
     fit_reconstruction(detector, bench.train, config.fit, seed=config.seed, checkpoint=folder, on_epoch=on_epoch)
@@ -80,10 +80,10 @@ def _fit(detector: Detector, config: TrainConfig, bench: Bench, folder: Path, on
     fit_fader(detector, pictures, config.fader, seed=config.seed, checkpoint=folder, on_epoch=lambda _: None)
 
 
-def _mark_halfway(detector: Detector, exam: Exam) -> Mark:
+def _mark_halfway(detector: Detector, bench: Bench) -> Mark:
     """As in service, where batch statistics are frozen; training goes on afterwards."""
     detector.unet.eval()
-    reached = mark(detector, exam)
+    reached = mark(detector, bench.exam, bench.train)
     detector.unet.train()
     return reached
 

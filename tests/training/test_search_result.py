@@ -46,7 +46,7 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
     storage = tmp_path_factory.mktemp("search") / "s.db"
     config = load_config("cpu", OPTIONS, SET)
     with open_search(config, space_of(config, 4), data_digest="d", storage=storage) as search:
-        run_trials(search, paper_trial, trials=14, seconds=600, listener=Silent())
+        run_trials(search, paper_trial, trials=10, seconds=600, listener=Silent())
         yield search
 
 
