@@ -5,18 +5,20 @@ gone away is left alone.
 """
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from app.batching import Waiter
 from app.pool_errors import InspectionFailed, ModelTooLarge, ModelUnavailable, PoolError
 from app.work import ModelRef, Scored
 from app.worker import Answer, Result
 
 
-@dataclass
+@dataclass(kw_only=True, eq=False)
 class Job:
     """What waits, and who waits for it."""
 
@@ -25,9 +27,24 @@ class Job:
     """None only loads the model."""
     future: asyncio.Future[Scored]
     loop: asyncio.AbstractEventLoop
-    queued_at: float = field(default_factory=time.perf_counter)
+    patience_s: float
+    """How long it waits where there is no deadline; an order among those that have none."""
+    deadline: float = math.inf
+    """Of time.monotonic(); past it the score is of no use."""
+    queued_at: float = field(default_factory=time.monotonic)
     attempts: int = 0
     """Workers that died while they held it."""
+
+    @property
+    def waiter(self) -> Waiter:
+        """Itself, as the policy sees it."""
+        return Waiter(
+            product=self.model.product,
+            model=self.model.digest,
+            since=self.queued_at,
+            due=min(self.deadline, self.queued_at + self.patience_s),
+            alone=self.attempts > 0,
+        )
 
     def finish(self, outcome: Scored | PoolError) -> None:
         """Give the caller an outcome, from any thread; one that has gone away is left alone."""

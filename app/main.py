@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
+from app.admission import Admission, AdmissionLimits
 from app.arrival import Arrivals
+from app.batching import BatchLimits
 from app.catalog import Catalog
+from app.deadline import Deadlines
 from app.errors import install_handlers
 from app.inspection import Inspection
 from app.ledger.sqlite import Ledger
@@ -15,7 +18,9 @@ from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
+from app.quarantine import Quarantine
 from app.routes import docs, health, inspect, products
+from app.scoring import Scoring
 from app.settings import Settings, find_devices
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
@@ -26,11 +31,11 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     """The service; its workers start with it and are drained when it stops."""
     metrics = Metrics()
     limits = PoolLimits(
-        queue=settings.queue_limit,
-        batch=settings.batch_limit,
+        batch=BatchLimits(settings.batch_limit, settings.batch_delay_ms / 1000),
         timeout_s=settings.request_timeout_s,
         resident_bytes=settings.resident_bytes,
     )
+    held = AdmissionLimits(pictures=settings.queue_limit, bytes=settings.queue_bytes, share=settings.product_share)
     decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
 
     retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
@@ -42,13 +47,14 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         state.catalog = Catalog(Registry(settings.model_store), state.pool)
         state.ledger = Ledger(settings.data)
         state.pictures = PictureStore(settings.data / "heatmaps", retention)
+        state.admission, state.quarantine = Admission(held), Quarantine()
+        state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
         state.inspection = Inspection(
-            catalog=state.catalog,
-            pool=state.pool,
+            admission=state.admission,
+            scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
             ledger=state.ledger,
             pictures=state.pictures,
             metrics=metrics,
-            limits=decode_limits,
         )
         state.pool.start()
         background = [

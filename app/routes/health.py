@@ -34,6 +34,9 @@ async def metrics(request: Request) -> Response:
     collectors, pool = state.metrics, state.pool
     collectors.heatmap_bytes.set(state.pictures.bytes)
     collectors.queue.set(pool.waiting)
+    collectors.held.set(len(state.admission.total))
+    collectors.held_bytes.set(state.admission.total.bytes)
+    collectors.quarantined.set(len(state.quarantine))
     collectors.workers.set(pool.workers_up)
     collectors.restarts.inc(pool.restarts - collectors.restarts_seen)
     collectors.restarts_seen = pool.restarts

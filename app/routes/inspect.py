@@ -7,6 +7,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.arrival import arrival_of
 from app.body import read_part
+from app.deadline import HEADER, read_deadline_ms
+from app.hangup import while_connected
+from app.inspection import Inspection
 from app.openapi import INSPECT, STATUSES, binary, problems
 from app.picture_errors import HeatmapLost, NoHeatmap
 from app.schemas import Answer
@@ -36,9 +39,11 @@ async def inspect(request: Request) -> dict[str, Any]:
     the upright picture.
     """
     state = request.app.state
+    given_ms, arrival = read_deadline_ms(request.headers.get(HEADER)), arrival_of(request)
     data, part = await read_part(request, state.settings.max_body_bytes)
-    answer: dict[str, Any] = await state.inspection.inspect(data, part, arrival_of(request).received_at)
-    return answer
+    due = state.deadlines.due(arrival, part.product, given_ms)
+    inspection: Inspection = state.inspection
+    return await while_connected(request, inspection.inspect(data, part, arrival.received_at, due))
 
 
 @router.get("/verdicts/{verdict_id}", response_model=Answer, responses=problems(*RECORDED))

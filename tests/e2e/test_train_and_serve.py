@@ -152,6 +152,9 @@ def test_a_new_version_takes_effect_without_a_restart(work: Path, client: TestCl
 def test_the_service_has_the_metrics_that_the_dashboard_knows(work: Path, client: TestClient) -> None:
     post(client, (work / "data/test/good/000.png").read_bytes())
     post(client, b"")
+    hasty = {"Content-Type": "image/png", "X-Deadline-Ms": "1"}
+    late = client.post("/inspect?product=plate", content=(work / "data/test/good/000.png").read_bytes(), headers=hasty)
+    assert (late.status_code, late.json()["code"]) == (504, "inspection.deadline_missed")
     families = text_string_to_metric_families(client.get("/metrics").text)
     labels = {sample.name: set(sample.labels) for family in families for sample in family.samples}
     assert {name: labels.get(name) for name in KNOWN} == KNOWN
