@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from app.batching import BatchLimits, Plan, next_batch
 from app.job import Job
 from app.pace import Pace
-from app.pool_errors import DeadlineMissed, Draining, WorkerLost
+from app.pool_errors import DeadlineMissed, Draining, ModelUnavailable, WorkerLost
 
 IDLE_CHECK = 0.5  # seconds between two looks at an idle worker
 MAX_ATTEMPTS = 2  # workers that may die over one picture
@@ -56,16 +56,19 @@ class Backlog:
                 self._served[job.model.product] = self._served.get(job.model.product, 0) + 1
             return batch
 
-    def give_back(self, jobs: Sequence[Job], *, deaths: int) -> None:
+    def give_back(self, jobs: Sequence[Job], *, deaths: int, loading: bool) -> None:
         """What a dead worker held waits again and then runs alone, unless it has cost MAX_ATTEMPTS workers already.
 
-        `deaths` is 0 where the worker had died before it got them.
+        `deaths` is 0 where the worker had died before it got them; `loading` where it died over their model.
         """
         for job in jobs:
             job.attempts += deaths
         lost = [job for job in jobs if job.attempts >= MAX_ATTEMPTS]
         for job in lost:
-            job.finish(WorkerLost(f"{MAX_ATTEMPTS} workers died while they held this picture"))
+            if loading:
+                job.finish(ModelUnavailable(f"{MAX_ATTEMPTS} workers died while they loaded {job.model}"))
+            else:
+                job.finish(WorkerLost(f"{MAX_ATTEMPTS} workers died while they held this picture"))
         with self._changed:
             self._waiting = [job for job in jobs if job not in lost] + self._waiting
             self._changed.notify_all()

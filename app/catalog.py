@@ -20,6 +20,7 @@ from model_store.registry import Registry, VersionRef
 
 log = logging.getLogger(__name__)
 RECHECK_S = 1.0  # how often the active version is read from disk again, at most
+RECOVER_S = 2.0  # between two attempts to become ready again
 RETRY_S = 30.0  # before a version that did not load is tried again
 
 
@@ -66,18 +67,30 @@ class Catalog:
         """What serves `product`, without asking the disk."""
         return self._served.get(product)
 
-    def failure(self, product: str) -> str | None:
-        """Why the active version of `product` does not serve."""
-        failure = self._failures.get(product)
-        return None if failure is None else failure.reason
+    @property
+    def failures(self) -> dict[str, str]:
+        """Product → why its active version does not serve."""
+        return {product: failure.reason for product, failure in self._failures.items()}
 
     async def prepare_all(self) -> None:
         """Load every product; one that fails is remembered and the others serve."""
-        for product in self.products():
+        try:
+            products = await asyncio.to_thread(self.products)
+        except ArtifactError as error:
+            log.error("the store cannot be read: %s", error)
+            return
+        for product in products:
             try:
-                await self.resolve(product)
+                await self._pool.prepare((await self.resolve(product)).ref)
             except (ArtifactError, PoolError) as error:
                 log.error("%s does not serve: %s", product, error)
+
+    async def stay_ready(self) -> None:
+        """Load every product, and do so again where no worker has any: a balancer sends nothing to who is not ready."""
+        while True:
+            if not (self._pool.is_ready and self.is_ready):
+                await self.prepare_all()
+            await asyncio.sleep(RECOVER_S)
 
     async def resolve(self, product: str) -> Served:
         """What serves `product`. Asks the disk at most once a second, and never makes a served product wait for it."""

@@ -47,6 +47,14 @@ class HungUp(RequestError):
     """The client went away before its answer; its work was cancelled."""
 
 
+class VersionRefused(RequestError):
+    """The version did not load or did not score as at export; the one before goes on serving."""
+
+
+class NotPrepared(RequestError):
+    """No preparation of this product was asked for."""
+
+
 class NotReady(RequestError):
     """No worker has loaded a product and scored its golden pictures."""
 
@@ -65,6 +73,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     store.UnknownProduct: (404, "product.unknown"),
     store.UnknownVersion: (404, "product.unknown_version"),
     store.NoActiveVersion: (409, "product.no_active_version"),
+    store.NothingToRollBack: (409, "product.nothing_to_roll_back"),
     store.ArtifactError: (503, "product.unavailable"),
     pool.QueueFull: (503, "queue.full"),
     pool.ProductQueueFull: (429, "queue.product_full"),
@@ -73,8 +82,8 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.ModelUnavailable: (503, "product.unavailable"),
     pool.ModelTooLarge: (507, "product.too_large"),
     pool.InspectionFailed: (500, "inspection.failed"),
-    pool.WorkerLost: (500, "inspection.worker_lost"),
     pool.PictureQuarantined: (422, "picture.quarantined"),
+    pool.WorkerLost: (422, "picture.quarantined"),
     pool.DeadlineMissed: (504, "inspection.deadline_missed"),
     pool.InspectionTimeout: (504, "inspection.timeout"),
     UnknownVerdict: (404, "verdict.unknown"),
@@ -89,6 +98,8 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     RequestValidationError: (422, "request.invalid"),
     UploadCutOff: (400, "request.cut_off"),
     HungUp: (400, "request.hung_up"),
+    VersionRefused: (409, "product.version_refused"),
+    NotPrepared: (404, "product.not_prepared"),
     NotReady: (503, "service.not_ready"),
 }
 COME_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}  # these carry Retry-After

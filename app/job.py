@@ -68,13 +68,20 @@ class Timing:
     batch_size: int
 
 
-def outcome_of(job: Job, answer: Answer, result: Result | None, timing: Timing) -> Scored | PoolError:
-    """What the caller is told; `result` is None for a job that only loads."""
+def outcome_of_load(answer: Answer) -> Scored | PoolError:
+    """What a caller is told that only wants the model loaded; an error is for those with pictures too."""
     if answer.refused is not None:
         return ModelUnavailable(answer.refused)
     if answer.too_large is not None:
         return ModelTooLarge(answer.too_large)
     if answer.fault is not None:
-        return ModelUnavailable(answer.fault) if job.pixels is None else InspectionFailed(answer.fault)
-    score, heatmap = result if result is not None else (0.0, np.empty((0, 0), np.float32))
+        return ModelUnavailable(answer.fault)
+    return Scored(0.0, np.empty((0, 0), np.float32), 0.0, 0.0, 0)
+
+
+def outcome_of(answer: Answer, result: Result | None, timing: Timing) -> Scored | PoolError:
+    """What the caller of one picture is told; `result` is None where the whole batch failed."""
+    if result is None:
+        return InspectionFailed(answer.fault or answer.refused or answer.too_large or "the worker gave no result")
+    score, heatmap = result
     return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size)

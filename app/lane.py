@@ -17,8 +17,9 @@ from multiprocessing.process import BaseProcess
 from typing import Literal
 
 from app.backlog import MAX_ATTEMPTS, Backlog
-from app.job import Job, Timing, outcome_of
+from app.job import Job, Timing, outcome_of, outcome_of_load
 from app.pace import Pace
+from app.pool_errors import PoolError
 from app.work import ModelRef
 from app.worker import Answer, Pictures
 
@@ -56,7 +57,8 @@ class Lane:
         self._pipe: Connection | None = None
         self._wanted: deque[tuple[ModelRef, int]] = deque()
         self._deaths = 0
-        """Since a batch last came back."""
+        """Since an answer last came back."""
+        self._is_loading = False
         self._stop = threading.Event()
 
     @property
@@ -70,12 +72,23 @@ class Lane:
         return self._deaths > MAX_ATTEMPTS and self.state in ("backing_off", "starting")
 
     @property
+    def pid(self) -> int | None:
+        """Of the process, while it is alive."""
+        return self.process.pid if self.process is not None and self.is_up else None
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether a CUDA device is wanted and the CPU does its work."""
+        return self.device.startswith("cuda") and self.runs_on == "cpu"
+
+    @property
     def trouble(self) -> str | None:
         """Why it cannot score, for a person."""
         if self.is_up and self.loaded:
             return None
+        lack = "has loaded no model" if self.is_up else "is not there"
         exit_code = "" if self.process is None or self.is_up else f", last exit {self.process.exitcode}"
-        return f"{self.device} {self.state.replace('_', ' ')}, {self.restarts} restarts{exit_code}"
+        return f"worker on {self.device} {lack}: {self.state.replace('_', ' ')}, {self.restarts} restarts{exit_code}"
 
     def end(self, timeout_s: float) -> None:
         """Wait for the thread, which ends when the backlog does, then end the process, whatever it does."""
@@ -101,8 +114,8 @@ class Lane:
                     self._serve(jobs)
             except (EOFError, OSError) as error:
                 log.warning("worker on %s is lost: %r", self.device, error)
-                # what could not be sent has not killed anybody
-                self._backlog.give_back(jobs or [], deaths=0 if isinstance(error, BrokenPipeError) else 1)
+                deaths = 0 if isinstance(error, BrokenPipeError) else 1  # what could not be sent has killed nobody
+                self._backlog.give_back(jobs or [], deaths=deaths, loading=self._is_loading)
                 if self.process is not None:
                     self.process.join(GRACE)
                     self.process.kill()
@@ -139,6 +152,7 @@ class Lane:
     def _exchange(self, model: ModelRef, pictures: Pictures) -> Answer:
         if self._pipe is None:
             raise EOFError("no worker")
+        self._is_loading = not pictures
         self._pipe.send((model, pictures))
         answer: Answer = self._pipe.recv()
         self._deaths = 0
@@ -150,19 +164,31 @@ class Lane:
         return answer
 
     def _serve(self, jobs: list[Job]) -> None:
+        """The model first and alone, where it is not there, so that no picture is blamed for it; then the pictures."""
+        model, pictured = jobs[0].model, [job for job in jobs if job.pixels is not None]
+        if model.digest not in self.loaded or len(pictured) < len(jobs):
+            outcome = outcome_of_load(self._exchange(model, []))
+            has_failed = isinstance(outcome, PoolError)
+            for job in jobs:
+                if has_failed or job.pixels is None:
+                    job.finish(outcome)
+            if has_failed:
+                return
+        if pictured:
+            self._score(pictured)
+
+    def _score(self, jobs: list[Job]) -> None:
         """All pictures at once; when that raises, one by one, so that a picture can only hurt itself."""
-        started = time.monotonic()
-        pictures = [job.pixels for job in jobs if job.pixels is not None]
-        answer = self._exchange(jobs[0].model, pictures)
+        started, model = time.monotonic(), jobs[0].model
+        answer = self._exchange(model, [job.pixels for job in jobs if job.pixels is not None])
         if answer.fault is not None and len(jobs) > 1:
             for job in jobs:
-                self._serve([job])
+                self._score([job])
             return
         seconds = time.monotonic() - started
-        if pictures and answer.fault is None:
-            self._pace.note(jobs[0].model.digest, seconds, started + seconds)
+        if answer.fault is None:
+            self._pace.note(model.digest, seconds, started + seconds)
         results = iter(answer.results)
         for job in jobs:
-            result = next(results, None) if job.pixels is not None else None
             timing = Timing((started - job.queued_at) * 1000, seconds * 1000, len(jobs))
-            job.finish(outcome_of(job, answer, result, timing))
+            job.finish(outcome_of(answer, next(results, None), timing))

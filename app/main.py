@@ -10,6 +10,7 @@ from app.admission import Admission, AdmissionLimits
 from app.arrival import Arrivals
 from app.batching import BatchLimits
 from app.catalog import Catalog
+from app.changeover import Changeover
 from app.deadline import Deadlines
 from app.errors import install_handlers
 from app.inspection import Inspection
@@ -19,12 +20,15 @@ from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
-from app.routes import docs, health, inspect, products
+from app.routes import changeover, docs, health, inspect, products
 from app.scoring import Scoring
 from app.settings import Settings, find_devices
+from app.status import Run
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
 from model_store.registry import Registry
+
+VERSION = "0.1.0"
 
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
@@ -44,7 +48,9 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
         state.pool = Pool(find_devices(settings.devices), loader, limits)
-        state.catalog = Catalog(Registry(settings.model_store), state.pool)
+        state.registry = Registry(settings.model_store)
+        state.catalog = Catalog(state.registry, state.pool)
+        state.changeover = Changeover(state.registry, state.catalog)
         state.ledger = Ledger(settings.data)
         state.pictures = PictureStore(settings.data / "heatmaps", retention)
         state.admission, state.quarantine = Admission(held), Quarantine()
@@ -58,11 +64,11 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         )
         state.pool.start()
         background = [
-            asyncio.create_task(state.catalog.prepare_all()),
+            asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
         ]
         yield
-        state.stopping.set()
+        state.run.stopping.set()
         await state.pool.drain(settings.drain_s)
         for task in background:
             task.cancel()
@@ -70,9 +76,9 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
                 await task
         await state.ledger.close()
 
-    app = FastAPI(title="inspect-line", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.settings, app.state.metrics, app.state.stopping = settings, metrics, asyncio.Event()
-    for module in (inspect, products, health, docs):
+    app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
+    for module in (inspect, products, changeover, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)

@@ -87,7 +87,7 @@ class Pool:
     @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers that are alive."""
-        return tuple(lane.process.pid for lane in self.lanes if lane.is_up and lane.process and lane.process.pid)
+        return tuple(lane.pid for lane in self.lanes if lane.pid is not None)
 
     async def prepare(self, model: ModelRef) -> None:
         """Load a model on a worker and score its golden pictures; `ModelUnavailable` when it refuses."""

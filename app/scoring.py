@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from app.catalog import Catalog, Served
 from app.pool import Pool
-from app.pool_errors import DeadlineMissed, PictureQuarantined, WorkerLost
+from app.pool_errors import DeadlineMissed, WorkerLost
 from app.quarantine import Quarantine
 from app.stages import Stages
 from app.work import ModelRef, Scored
@@ -61,9 +61,9 @@ class Scoring:
     async def _submit(self, data: bytes, ref: ModelRef, pixels: npt.NDArray[np.uint8], due: float) -> Scored:
         try:
             return await self._pool.submit(ref, pixels, deadline=due)
-        except WorkerLost as exc:
+        except WorkerLost:
             self._quarantine.add(data, ref.digest)
-            raise PictureQuarantined(str(exc)) from exc
+            raise
 
     def _decode(self, data: bytes, served: Served) -> tuple[Picture, npt.NDArray[np.uint8]]:
         spec = served.manifest.detector.input

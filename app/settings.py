@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     heatmap_bytes: Positive = 2 << 30
     heatmap_days: Positive = 30
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    drain_grace_s: Annotated[float, Field(ge=0)] = 0.0
+    """Between readiness going false and the end of listening: how long a load balancer takes to notice."""
     drain_s: Annotated[float, Field(gt=0)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -17,7 +17,8 @@ from app.schemas import Answer
 router = APIRouter(tags=["inspection"])
 RECORDED = ("verdict.unknown", "ledger.unavailable")
 HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
-ELSEWHERE = {"verdict.unknown", *HEATMAP, "service.not_ready"}  # codes that inspecting never gives
+CHANGEOVER = ("product.version_refused", "product.not_prepared", "product.nothing_to_roll_back")
+ELSEWHERE = {"verdict.unknown", *HEATMAP, *CHANGEOVER, "service.not_ready"}  # codes that inspecting never gives
 
 
 @router.post(

@@ -62,6 +62,25 @@ def load_poison(_: Path, device: str) -> FakeDetector:
     return FakeDetector(Path("poison"), device)
 
 
+def load_first_two(path: Path, device: str) -> FakeDetector:
+    """Versions after the second are refused."""
+    if int(path.name) > 2:
+        raise Refused(f"version {path.name} is not for us")
+    return FakeDetector(path, device)
+
+
+def load_on_cpu(path: Path, _: str) -> FakeDetector:
+    """Whatever device is wanted, only the CPU is there."""
+    return FakeDetector(path, "cpu")
+
+
+def load_dying(path: Path, device: str) -> FakeDetector:
+    """Loading kills the worker while `sick` lies beside the store."""
+    if (path.parents[4] / "sick").exists():
+        os._exit(9)
+    return FakeDetector(path, device)
+
+
 def load_fake(path: Path, device: str) -> FakeDetector:
     """`path.name == "refuse"` is refused."""
     if path.name == "refuse":
