@@ -57,7 +57,7 @@ class Lane:
         self._pipe: Connection | None = None
         self._wanted: deque[tuple[ModelRef, int]] = deque()
         self._deaths = 0
-        """Since an answer last came back."""
+        """Since all that a batch needed was last answered; a model that loads again is not yet enough."""
         self._is_loading = False
         self._stop = threading.Event()
 
@@ -112,6 +112,7 @@ class Lane:
                 if jobs:
                     self._become("busy")
                     self._serve(jobs)
+                    self._deaths = 0
             except (EOFError, OSError) as error:
                 log.warning("worker on %s is lost: %r", self.device, error)
                 deaths = 0 if isinstance(error, BrokenPipeError) else 1  # what could not be sent has killed nobody
@@ -155,7 +156,6 @@ class Lane:
         self._is_loading = not pictures
         self._pipe.send((model, pictures))
         answer: Answer = self._pipe.recv()
-        self._deaths = 0
         self.resident_bytes, self.runs_on = answer.resident_bytes, answer.device or self.runs_on
         if answer.refused is None and answer.fault is None and answer.too_large is None:
             self.golden_delta[model.product] = answer.golden_delta

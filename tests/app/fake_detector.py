@@ -82,7 +82,9 @@ def load_dying(path: Path, device: str) -> FakeDetector:
 
 
 def load_fake(path: Path, device: str) -> FakeDetector:
-    """`path.name == "refuse"` is refused."""
+    """`path.name == "refuse"` is refused; "deadly" kills the worker that loads it."""
+    if path.name == "deadly":
+        os._exit(8)
     if path.name == "refuse":
         raise Refused(f"nothing loads on {device}")
     return FakeDetector(path, device)

@@ -8,7 +8,7 @@ from starlette.types import Message
 
 from app.errors import HungUp
 from app.hangup import while_connected
-from tests.app.pools import SLOW, grey, running, start_slowly
+from tests.app.pools import SLOW, grey, running, start_slowly, until
 
 
 def request(gone: asyncio.Event) -> Request:
@@ -32,7 +32,7 @@ def test_what_waits_for_a_client_that_hangs_up_is_cancelled_before_a_worker_take
             gone = asyncio.Event()
             first = await start_slowly(pool)
             waiting = [asyncio.create_task(while_connected(request(gone), pool.submit(SLOW, grey(2)))) for _ in "12345"]
-            await asyncio.sleep(0.05)
+            await until(lambda: pool.waiting == len(waiting))
             gone.set()
             outcomes = await asyncio.gather(*waiting, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {HungUp}

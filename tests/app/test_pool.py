@@ -70,6 +70,16 @@ def test_a_model_that_does_not_load_says_why() -> None:
     asyncio.run(scenario())
 
 
+def test_a_model_whose_load_kills_workers_is_unavailable_and_no_picture_is_blamed() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            with pytest.raises(ModelUnavailable, match="2 workers died while they loaded deadly@1"):
+                await pool.submit(ModelRef("deadly", 1, Path("deadly"), "d" * 64), grey(1))
+            assert (await pool.submit(MODEL, grey(9))).score == 9
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
 def test_draining_answers_what_is_held_and_then_refuses() -> None:
     async def scenario() -> None:
         pool = Pool(["cpu"], load_fake, PoolLimits())
