@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.datastructures import State
 
 from app.admission import Admission, AdmissionLimits
 from app.arrival import Arrivals
@@ -33,35 +34,12 @@ VERSION = "0.1.0"
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     """The service; its workers start with it and are drained when it stops."""
-    metrics = Metrics()
-    limits = PoolLimits(
-        batch=BatchLimits(settings.batch_limit, settings.batch_delay_ms / 1000),
-        timeout_s=settings.request_timeout_s,
-        resident_bytes=settings.resident_bytes,
-    )
-    held = AdmissionLimits(pictures=settings.queue_limit, bytes=settings.queue_bytes, share=settings.product_share)
-    decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-
-    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
-        state.pool = Pool(find_devices(settings.devices), loader, limits)
-        state.registry = Registry(settings.model_store)
-        state.catalog = Catalog(state.registry, state.pool)
-        state.changeover = Changeover(state.registry, state.catalog)
-        state.ledger = Ledger(settings.data)
-        state.pictures = PictureStore(settings.data / "heatmaps", retention)
-        state.admission, state.quarantine = Admission(held), Quarantine()
-        state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
-        state.inspection = Inspection(
-            admission=state.admission,
-            scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
-            ledger=state.ledger,
-            pictures=state.pictures,
-            metrics=metrics,
-        )
+        _wire_pool(state, settings, loader)
+        _wire_inspection(state, settings)
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
@@ -77,6 +55,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         await state.ledger.close()
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    metrics = Metrics()
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     for module in (inspect, products, changeover, health, docs):
         app.include_router(module.router)
@@ -85,3 +64,34 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     app.add_middleware(Arrivals)  # outermost: the id is on every answer
     install_openapi(app)
     return app
+
+
+def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:
+    """Devices, products and versions."""
+    limits = PoolLimits(
+        batch=BatchLimits(settings.batch_limit, settings.batch_delay_ms / 1000),
+        timeout_s=settings.request_timeout_s,
+        resident_bytes=settings.resident_bytes,
+    )
+    state.pool = Pool(find_devices(settings.devices), loader, limits)
+    state.registry = Registry(settings.model_store)
+    state.catalog = Catalog(state.registry, state.pool)
+    state.changeover = Changeover(state.registry, state.catalog)
+
+
+def _wire_inspection(state: State, settings: Settings) -> None:
+    """What a picture passes on its way to a verdict."""
+    held = AdmissionLimits(pictures=settings.queue_limit, bytes=settings.queue_bytes, share=settings.product_share)
+    decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
+    state.admission, state.quarantine = Admission(held), Quarantine()
+    state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
+    state.ledger = Ledger(settings.data)
+    state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.inspection = Inspection(
+        admission=state.admission,
+        scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
+        ledger=state.ledger,
+        pictures=state.pictures,
+        metrics=state.metrics,
+    )
