@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from model_store.registry import Registry
-from tests.app.fake_detector import load_first_two
+from tests.app.fake_detector import load_first_two, load_slow
 from tests.app.service import post, serving
 from tests.attacks.pictures import encoded, part
 from tests.model_store.drafts import make_draft
@@ -136,3 +137,15 @@ def test_without_a_version_before_there_is_nothing_to_roll_back(folder: Path, cl
 def test_a_body_that_says_something_else_is_refused(client: TestClient) -> None:
     answer = client.post("/products/plate/prepare", json={"verzion": 2})
     assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
+
+
+def test_a_part_in_work_is_finished_by_the_version_that_it_began_with(tmp_path: Path) -> None:
+    for version in (1, 2):
+        Registry(tmp_path / "store").publish(make_draft(seed=version), activate=version == 1)
+    with serving(tmp_path, load_slow) as client, ThreadPoolExecutor(1) as sender:
+        early = sender.submit(post, client, PICTURE)
+        while client.get("/status").json()["workers"][0]["state"] != "busy" and not early.done():
+            time.sleep(0.005)
+        assert client.post("/products/plate/versions/2/activate").status_code == 200
+        assert early.result()[1]["model"]["version"] == 1
+        assert serves(client) == 2
