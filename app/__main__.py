@@ -1,29 +1,44 @@
 """`python -m app`: serve the model store until SIGTERM or Ctrl-C."""
 
+import asyncio
 import logging
+import math
+import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app.main import create_app
 from app.settings import Settings
 
+FORCED_EXIT = 1
+
 
 class Server(uvicorn.Server):
-    """Readiness goes false the moment a signal comes; what is in flight is still answered."""
+    """Stops in steps: readiness is false at once, listening ends after the grace, what is in flight is answered."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, grace_s: float) -> None:
         super().__init__(config)
-        self._app = app
+        self._stopping = stopping
+        self._grace_s = grace_s
+        self._stops_at = math.inf
 
-    def handle_exit(self, sig: int, frame: object) -> None:
-        """Uvicorn's own handler, after the readiness."""
-        self._app.state.stopping.set()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]
+    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002 -- what signal.signal calls
+        """The first signal begins the stop, the second ends the process; its workers end with their pipes."""
+        if self._stopping.is_set():
+            os._exit(FORCED_EXIT)  # no clean-up: whoever asks twice wants no more waiting; verdicts are committed
+        self._stopping.set()
+        self._captured_signals.append(sig)
+        self._stops_at = time.monotonic() + self._grace_s
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether the grace is over."""
+        self.should_exit = self.should_exit or time.monotonic() >= self._stops_at
+        return await super().on_tick(counter)
 
 
 def main() -> None:
@@ -46,7 +61,7 @@ def main() -> None:
         timeout_graceful_shutdown=int(settings.drain_s) + 1,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything is answered
-        Server(config, app).run()
+        Server(config, app.state.run.stopping, settings.drain_grace_s).run()
 
 
 if __name__ == "__main__":

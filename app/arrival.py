@@ -6,6 +6,7 @@ Pure ASGI: Starlette's BaseHTTPMiddleware would run every request in a task and 
 """
 
 import re
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ class Arrival:
     request_id: str
     received_at: datetime
     """UTC; when the service had the request's head."""
+    at: float
+    """The same moment of time.monotonic()."""
 
 
 class Arrivals:
@@ -38,7 +41,7 @@ class Arrivals:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        arrival = Arrival(choose_id(Headers(scope=scope).get(REQUEST_ID)), datetime.now(UTC))
+        arrival = Arrival(choose_id(Headers(scope=scope).get(REQUEST_ID)), datetime.now(UTC), time.monotonic())
         scope.setdefault("state", {})["arrival"] = arrival
 
         async def send_with_id(message: Message) -> None:

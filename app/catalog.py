@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from app.pool import Pool
 from app.pool_errors import PoolError
@@ -15,10 +16,11 @@ from app.residency import weigh
 from app.work import ModelRef
 from model_store.errors import ArtifactError
 from model_store.manifest import Manifest, read_manifest
-from model_store.registry import Registry
+from model_store.registry import Registry, VersionRef
 
 log = logging.getLogger(__name__)
 RECHECK_S = 1.0  # how often the active version is read from disk again, at most
+RECOVER_S = 2.0  # between two attempts to become ready again
 RETRY_S = 30.0  # before a version that did not load is tried again
 
 
@@ -49,8 +51,8 @@ class Catalog:
         self._served: dict[str, Served] = {}
         self._checked: dict[str, float] = {}
         self._failures: dict[str, Failure] = {}
-        self._first = asyncio.Lock()
-        self._refreshing: dict[str, asyncio.Task[None]] = {}
+        self._loads: dict[str, asyncio.Task[None]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def is_ready(self) -> bool:
@@ -65,55 +67,88 @@ class Catalog:
         """What serves `product`, without asking the disk."""
         return self._served.get(product)
 
-    def failure(self, product: str) -> str | None:
-        """Why the active version of `product` does not serve."""
-        failure = self._failures.get(product)
-        return None if failure is None else failure.reason
+    @property
+    def failures(self) -> dict[str, str]:
+        """Product → why its active version does not serve."""
+        return {product: failure.reason for product, failure in self._failures.items()}
 
     async def prepare_all(self) -> None:
         """Load every product; one that fails is remembered and the others serve."""
-        for product in self.products():
+        try:
+            products = await asyncio.to_thread(self.products)
+        except ArtifactError as error:
+            log.error("the store cannot be read: %s", error)
+            return
+        for product in products:
             try:
-                await self.resolve(product)
+                await self._pool.prepare((await self.resolve(product)).ref)
             except (ArtifactError, PoolError) as error:
                 log.error("%s does not serve: %s", product, error)
+
+    async def stay_ready(self) -> None:
+        """Load every product, and do so again where no worker has any: a balancer sends nothing to who is not ready."""
+        while True:
+            if not (self._pool.is_ready and self.is_ready):
+                await self.prepare_all()
+            await asyncio.sleep(RECOVER_S)
 
     async def resolve(self, product: str) -> Served:
         """What serves `product`. Asks the disk at most once a second, and never makes a served product wait for it."""
         served = self._served.get(product)
         if served is None:
-            async with self._first:
-                if product not in self._served:
-                    await self._load_active(product)
+            await asyncio.shield(self._load_in_background(product))  # which goes on where its caller goes away
             return self._served[product]
-        if time.monotonic() - self._checked[product] >= RECHECK_S and product not in self._refreshing:
-            self._refreshing[product] = asyncio.create_task(self._refresh(product))
+        if time.monotonic() - self._checked[product] >= RECHECK_S:
+            self._load_in_background(product)
         return served
 
-    async def _refresh(self, product: str) -> None:
-        try:
-            await self._load_active(product)
-        except (ArtifactError, PoolError) as error:
-            log.warning("%s goes on with its version before: %s", product, error)
-        finally:
+    async def load(self, found: VersionRef) -> Served:
+        """Load and prove a version on a worker. What serves stays as it is."""
+        manifest, digest = await asyncio.to_thread(read_manifest, found.path)
+        size = weigh(found.path, manifest, self._registry.backbones_root)
+        ref = ModelRef(found.product, found.version, found.path.absolute(), digest, size)
+        await self._pool.prepare(ref)
+        return Served(ref, manifest)
+
+    def serve(self, served: Served) -> None:
+        """From now on `served` answers for its product; what runs with the version before ends with it."""
+        product = served.ref.product
+        self._served[product] = served
+        self._failures.pop(product, None)
+        self._checked[product] = time.monotonic()
+
+    def turn(self, product: str) -> asyncio.Lock:
+        """Held by whoever decides what serves `product`."""
+        return self._turns.setdefault(product, asyncio.Lock())
+
+    def _load_in_background(self, product: str) -> asyncio.Task[None]:
+        """One load of a product at a time, whoever waits for it."""
+        task = self._loads.get(product)
+        if task is None:
+            task = self._loads[product] = asyncio.create_task(self._load_active(product))
+            task.add_done_callback(lambda done: self._note_end(product, done))
+        return task
+
+    def _note_end(self, product: str, task: asyncio.Task[None]) -> None:
+        del self._loads[product]
+        error = None if task.cancelled() else task.exception()
+        if product in self._served:
             self._checked[product] = time.monotonic()
-            del self._refreshing[product]
+            if error is not None:
+                log.warning("%s goes on with its version before: %s", product, error)
 
     async def _load_active(self, product: str) -> None:
         """Make the active version the one that serves; a version that has just failed is not tried at every picture."""
-        found = await asyncio.to_thread(self._registry.resolve, product)
-        before, failure = self._served.get(product), self._failures.get(product)
-        if before is None or before.ref.version != found.version:
+        async with self.turn(product):
+            found = await asyncio.to_thread(self._registry.resolve, product)
+            before, failure = self._served.get(product), self._failures.get(product)
+            if before is not None and before.ref.version == found.version:
+                self.serve(before)
+                return
             if failure and failure.version == found.version and time.monotonic() - failure.at < RETRY_S:
                 raise failure.kind(failure.reason)
             try:
-                manifest, digest = await asyncio.to_thread(read_manifest, found.path)
-                size = weigh(found.path, manifest, self._registry.backbones_root)
-                ref = ModelRef(product, found.version, found.path.absolute(), digest, size)
-                await self._pool.prepare(ref)
+                self.serve(await self.load(found))
             except (ArtifactError, PoolError) as error:
                 self._failures[product] = Failure(type(error), str(error), found.version, time.monotonic())
                 raise
-            self._served[product] = Served(ref, manifest)
-        self._failures.pop(product, None)
-        self._checked[product] = time.monotonic()

@@ -1,6 +1,7 @@
 """Error → status, stable code, problem+json (RFC 9457). The only table of its kind; one handler reads it."""
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -18,7 +19,8 @@ from detector import errors as detector
 from model_store import errors as store
 
 log = logging.getLogger(__name__)
-RETRY_AFTER_S = 1
+RETRY_AFTER_S = 1  # where an error does not say how long it will take
+LONGEST_RETRY_S = 60
 
 
 class RequestError(Exception):
@@ -41,6 +43,18 @@ class UploadCutOff(RequestError):
     """The sender went away before the body had ended."""
 
 
+class HungUp(RequestError):
+    """The client went away before its answer; its work was cancelled."""
+
+
+class VersionRefused(RequestError):
+    """The version did not load or did not score as at export; the one before goes on serving."""
+
+
+class NotPrepared(RequestError):
+    """No preparation of this product was asked for."""
+
+
 class NotReady(RequestError):
     """No worker has loaded a product and scored its golden pictures."""
 
@@ -59,13 +73,18 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     store.UnknownProduct: (404, "product.unknown"),
     store.UnknownVersion: (404, "product.unknown_version"),
     store.NoActiveVersion: (409, "product.no_active_version"),
+    store.NothingToRollBack: (409, "product.nothing_to_roll_back"),
     store.ArtifactError: (503, "product.unavailable"),
     pool.QueueFull: (503, "queue.full"),
+    pool.ProductQueueFull: (429, "queue.product_full"),
     pool.Draining: (503, "service.draining"),
+    pool.NoWorker: (503, "service.no_worker"),
     pool.ModelUnavailable: (503, "product.unavailable"),
     pool.ModelTooLarge: (507, "product.too_large"),
     pool.InspectionFailed: (500, "inspection.failed"),
-    pool.WorkerLost: (500, "inspection.worker_lost"),
+    pool.PictureQuarantined: (422, "picture.quarantined"),
+    pool.WorkerLost: (422, "picture.quarantined"),
+    pool.DeadlineMissed: (504, "inspection.deadline_missed"),
     pool.InspectionTimeout: (504, "inspection.timeout"),
     UnknownVerdict: (404, "verdict.unknown"),
     LedgerError: (503, "ledger.unavailable"),
@@ -78,8 +97,12 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     InvalidRequest: (422, "request.invalid"),
     RequestValidationError: (422, "request.invalid"),
     UploadCutOff: (400, "request.cut_off"),
+    HungUp: (400, "request.hung_up"),
+    VersionRefused: (409, "product.version_refused"),
+    NotPrepared: (404, "product.not_prepared"),
     NotReady: (503, "service.not_ready"),
 }
+COME_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}  # these carry Retry-After
 HTTP_CODES = {404: "route.unknown", 405: "method.not_allowed"}
 PROBLEM = "application/problem+json"
 
@@ -107,7 +130,7 @@ def problem(request: Request, status: int, code: str, detail: str) -> Response:
         "request_id": request_id,
     }
     headers = {REQUEST_ID: request_id}  # a fault of ours is answered outside of the middleware that sets it
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in COME_AGAIN:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return JSONResponse(body, status, headers, PROBLEM)
 
@@ -118,7 +141,10 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         status, code = row_of(error)
         metrics.errors.labels(code).inc()
-        return problem(request, status, code, "a fault of ours" if code == "service.fault" else _detail(error))
+        response = problem(request, status, code, "a fault of ours" if code == "service.fault" else _detail(error))
+        if isinstance(error, pool.Full):
+            response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
+        return response
 
     async def answer_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

@@ -1,4 +1,4 @@
-"""The use case: bytes → decode → pool → judge → picture store, ledger, metrics → answer.
+"""The use case: bytes → admission → score → judge → picture store, ledger, metrics → answer.
 
 In: the bytes of one picture and what the sender says about it. Out: the answer of POST /inspect, committed.
 Refuses: what detector.errors, model_store.errors, app.pool_errors and app.ledger.errors draw. Nothing is kept on `self`
@@ -8,25 +8,22 @@ between calls, and an error is never a verdict.
 import asyncio
 import base64
 import logging
+import math
 import time
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from app.catalog import Catalog, Served
+from app.admission import Admission
 from app.ledger.sqlite import Ledger
 from app.metrics import Metrics
 from app.picture_errors import HeatmapLost
 from app.pictures import PictureStore
-from app.pool import Pool
-from app.work import Scored
-from detector.decode import DecodeLimits, Picture, decode
+from app.pool_errors import DeadlineMissed
+from app.scoring import Scoring, Seen
+from app.stages import Stages
 from detector.heatmap import HeatmapScale, encode_png, overlay, to_gray8
-from detector.preprocess import resize_to_input
 from detector.regions import find_regions
 from detector.verdict import judge
 
@@ -51,53 +48,56 @@ class Inspection:
     """The parts that one inspection passes through."""
 
     def __init__(
-        self,
-        *,
-        catalog: Catalog,
-        pool: Pool,
-        ledger: Ledger,
-        pictures: PictureStore,
-        metrics: Metrics,
-        limits: DecodeLimits,
+        self, *, admission: Admission, scoring: Scoring, ledger: Ledger, pictures: PictureStore, metrics: Metrics
     ) -> None:
-        self._catalog = catalog
-        self._pool = pool
+        self._admission = admission
+        self._scoring = scoring
         self._ledger = ledger
         self._pictures = pictures
         self._metrics = metrics
-        self._limits = limits
 
-    async def inspect(self, data: bytes, part: Part, received_at: datetime) -> dict[str, Any]:
-        """Inspect one picture; the answer is in the ledger before this returns."""
-        clock = _Stages()
-        served = await self._catalog.resolve(part.product)
-        picture, pixels = await asyncio.to_thread(self._decode, data, served)
-        clock.lap("decode")
-        scored = await self._pool.submit(served.ref, pixels)
-        clock.lap("pool")
-        answer = _answer(part, served, picture, scored, received_at)
-        drawn = None
-        if part.heatmap != "none":
-            answer["heatmap"] = _describe(part, answer["id"], scored, served)
-            drawn = await asyncio.to_thread(_draw, part.heatmap, picture, scored, served)
-        clock.lap("post")
-        if drawn is not None:
-            answer["heatmap"]["lost"] = not await asyncio.to_thread(self._keep, answer["id"], part.heatmap, drawn)
-            clock.lap("heatmap")
-        clock.laps |= {"queue": scored.queue_ms, "device": scored.device_ms}
-        answer["timings_ms"] = {name: round(value, 3) for name, value in clock.laps.items()}
+    async def inspect(self, data: bytes, part: Part, received_at: datetime, due: float = math.inf) -> dict[str, Any]:
+        """Inspect one picture; the answer is in the ledger before this returns, and not later than `due`.
+
+        `due` is a moment of time.monotonic(). Past it nothing is recorded.
+        """
+        try:
+            with self._admission.admit(part.product, len(data)):
+                return await self._inspect(data, part, received_at, due)
+        except DeadlineMissed:
+            self._metrics.deadlines.labels(part.product if self._scoring.serves(part.product) else "").inc()
+            raise
+
+    async def _inspect(self, data: bytes, part: Part, received_at: datetime, due: float) -> dict[str, Any]:
+        stages = Stages()
+        seen = await self._scoring.score(data, part.product, due, stages)
+        answer, drawn = await self._conclude(part, seen, received_at, stages)
+        if time.monotonic() > due:
+            raise DeadlineMissed("the verdict was there after the deadline, and was not recorded")
         await self._ledger.append(answer)
-        clock.lap("ledger")
-        self._observe(part.product, answer, clock)
-        answer["timings_ms"] = {name: round(value, 3) for name, value in clock.laps.items()} | {"total": clock.total}
+        stages.lap("ledger")
+        self._observe(part.product, answer, stages)
+        answer["timings_ms"] = stages.rounded | {"total": stages.total}
         if drawn is not None and part.inline:
             answer["heatmap"] = answer["heatmap"] | {"data": base64.b64encode(drawn).decode()}
         return answer
 
-    def _decode(self, data: bytes, served: Served) -> tuple[Picture, npt.NDArray[np.uint8]]:
-        spec = served.manifest.detector.input
-        picture = decode(data, spec, self._limits)
-        return picture, resize_to_input(picture.pixels, spec)
+    async def _conclude(
+        self, part: Part, seen: Seen, received_at: datetime, stages: Stages
+    ) -> tuple[dict[str, Any], bytes | None]:
+        """The answer, and its heatmap, kept on disk."""
+        answer = _answer(part, seen, received_at)
+        drawn = None
+        if part.heatmap != "none":
+            answer["heatmap"] = _describe(part, answer["id"], seen)
+            drawn = await asyncio.to_thread(_draw, part.heatmap, seen)
+        stages.lap("post")
+        if drawn is not None:
+            answer["heatmap"]["lost"] = not await asyncio.to_thread(self._keep, answer["id"], part.heatmap, drawn)
+            stages.lap("heatmap")
+        stages.laps |= {"queue": seen.scored.queue_ms, "device": seen.scored.device_ms}
+        answer["timings_ms"] = stages.rounded
+        return answer, drawn
 
     def _keep(self, verdict_id: str, style: HeatmapStyle, drawn: bytes) -> bool:
         """Whether the disk took the heatmap; a verdict does not wait for a full disk to be emptied."""
@@ -109,30 +109,12 @@ class Inspection:
             return False
         return True
 
-    def _observe(self, product: str, answer: dict[str, Any], clock: "_Stages") -> None:
-        for stage, milliseconds in clock.laps.items():
+    def _observe(self, product: str, answer: dict[str, Any], stages: Stages) -> None:
+        for stage, milliseconds in stages.laps.items():
             self._metrics.stages.labels(product, stage).observe(milliseconds / 1000)
         self._metrics.verdicts.labels(product, answer["verdict"]).inc()
         if answer["thresholds"]["ng_above"] > 0:  # a standardised score has no fixed zero
             self._metrics.ratio.labels(product).observe(answer["score"] / answer["thresholds"]["ng_above"])
-
-
-class _Stages:
-    """Milliseconds per stage of one request."""
-
-    def __init__(self) -> None:
-        self._started = self._last = time.perf_counter()
-        self.laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """The stage that has just ended."""
-        now = time.perf_counter()
-        self.laps[stage], self._last = (now - self._last) * 1000, now
-
-    @property
-    def total(self) -> float:
-        """Since the beginning."""
-        return round((time.perf_counter() - self._started) * 1000, 3)
 
 
 def timestamp(moment: datetime) -> str:
@@ -140,7 +122,8 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _answer(part: Part, served: Served, picture: Picture, scored: Scored, received_at: datetime) -> dict[str, Any]:
+def _answer(part: Part, seen: Seen, received_at: datetime) -> dict[str, Any]:
+    served, picture, scored = seen.served, seen.picture, seen.scored
     calibration = served.manifest.calibration
     judgement = judge(scored.score, calibration)
     regions = find_regions(
@@ -170,23 +153,23 @@ def _answer(part: Part, served: Served, picture: Picture, scored: Scored, receiv
     }
 
 
-def _describe(part: Part, verdict_id: str, scored: Scored, served: Served) -> dict[str, Any]:
-    height, width = scored.heatmap.shape
+def _describe(part: Part, verdict_id: str, seen: Seen) -> dict[str, Any]:
+    height, width = seen.scored.heatmap.shape
     return {
         "style": part.heatmap,
         "media_type": "application/octet-stream" if part.heatmap == "raw" else "image/png",
         "width": width,
         "height": height,
-        "scale": asdict(HeatmapScale.of(served.manifest.calibration)),
+        "scale": asdict(HeatmapScale.of(seen.served.manifest.calibration)),
         "url": f"/verdicts/{verdict_id}/heatmap",
     }
 
 
-def _draw(style: HeatmapStyle, picture: Picture, scored: Scored, served: Served) -> bytes:
+def _draw(style: HeatmapStyle, seen: Seen) -> bytes:
     """`raw` is the map itself: height x width float32, little-endian, row by row."""
     if style == "raw":
-        return scored.heatmap.astype("<f4").tobytes()
-    scale = HeatmapScale.of(served.manifest.calibration)
+        return seen.scored.heatmap.astype("<f4").tobytes()
+    scale = HeatmapScale.of(seen.served.manifest.calibration)
     if style == "overlay":
-        return encode_png(overlay(picture.pixels, scored.heatmap, scale))
-    return encode_png(to_gray8(scored.heatmap, scale))
+        return encode_png(overlay(seen.picture.pixels, seen.scored.heatmap, scale))
+    return encode_png(to_gray8(seen.scored.heatmap, scale))

@@ -5,18 +5,20 @@ gone away is left alone.
 """
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from app.batching import Waiter
 from app.pool_errors import InspectionFailed, ModelTooLarge, ModelUnavailable, PoolError
 from app.work import ModelRef, Scored
 from app.worker import Answer, Result
 
 
-@dataclass
+@dataclass(kw_only=True, eq=False)
 class Job:
     """What waits, and who waits for it."""
 
@@ -25,9 +27,24 @@ class Job:
     """None only loads the model."""
     future: asyncio.Future[Scored]
     loop: asyncio.AbstractEventLoop
-    queued_at: float = field(default_factory=time.perf_counter)
+    patience_s: float
+    """How long it waits where there is no deadline; an order among those that have none."""
+    deadline: float = math.inf
+    """Of time.monotonic(); past it the score is of no use."""
+    queued_at: float = field(default_factory=time.monotonic)
     attempts: int = 0
     """Workers that died while they held it."""
+
+    @property
+    def waiter(self) -> Waiter:
+        """Itself, as the policy sees it."""
+        return Waiter(
+            product=self.model.product,
+            model=self.model.digest,
+            since=self.queued_at,
+            due=min(self.deadline, self.queued_at + self.patience_s),
+            alone=self.attempts > 0,
+        )
 
     def finish(self, outcome: Scored | PoolError) -> None:
         """Give the caller an outcome, from any thread; one that has gone away is left alone."""
@@ -51,13 +68,20 @@ class Timing:
     batch_size: int
 
 
-def outcome_of(job: Job, answer: Answer, result: Result | None, timing: Timing) -> Scored | PoolError:
-    """What the caller is told; `result` is None for a job that only loads."""
+def outcome_of_load(answer: Answer) -> Scored | PoolError:
+    """What a caller is told that only wants the model loaded; an error is for those with pictures too."""
     if answer.refused is not None:
         return ModelUnavailable(answer.refused)
     if answer.too_large is not None:
         return ModelTooLarge(answer.too_large)
     if answer.fault is not None:
-        return ModelUnavailable(answer.fault) if job.pixels is None else InspectionFailed(answer.fault)
-    score, heatmap = result if result is not None else (0.0, np.empty((0, 0), np.float32))
+        return ModelUnavailable(answer.fault)
+    return Scored(0.0, np.empty((0, 0), np.float32), 0.0, 0.0, 0)
+
+
+def outcome_of(answer: Answer, result: Result | None, timing: Timing) -> Scored | PoolError:
+    """What the caller of one picture is told; `result` is None where the whole batch failed."""
+    if result is None:
+        return InspectionFailed(answer.fault or answer.refused or answer.too_large or "the worker gave no result")
+    score, heatmap = result
     return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size)

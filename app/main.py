@@ -5,9 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.datastructures import State
 
+from app.admission import Admission, AdmissionLimits
 from app.arrival import Arrivals
+from app.batching import BatchLimits
 from app.catalog import Catalog
+from app.changeover import Changeover
+from app.deadline import Deadlines
 from app.errors import install_handlers
 from app.inspection import Inspection
 from app.ledger.sqlite import Ledger
@@ -15,48 +20,33 @@ from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
-from app.routes import docs, health, inspect, products
+from app.quarantine import Quarantine
+from app.routes import changeover, docs, health, inspect, products
+from app.scoring import Scoring
 from app.settings import Settings, find_devices
+from app.status import Run
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
 from model_store.registry import Registry
 
+VERSION = "0.1.0"
+
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     """The service; its workers start with it and are drained when it stops."""
-    metrics = Metrics()
-    limits = PoolLimits(
-        queue=settings.queue_limit,
-        batch=settings.batch_limit,
-        timeout_s=settings.request_timeout_s,
-        resident_bytes=settings.resident_bytes,
-    )
-    decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-
-    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
-        state.pool = Pool(find_devices(settings.devices), loader, limits)
-        state.catalog = Catalog(Registry(settings.model_store), state.pool)
-        state.ledger = Ledger(settings.data)
-        state.pictures = PictureStore(settings.data / "heatmaps", retention)
-        state.inspection = Inspection(
-            catalog=state.catalog,
-            pool=state.pool,
-            ledger=state.ledger,
-            pictures=state.pictures,
-            metrics=metrics,
-            limits=decode_limits,
-        )
+        _wire_pool(state, settings, loader)
+        _wire_inspection(state, settings)
         state.pool.start()
         background = [
-            asyncio.create_task(state.catalog.prepare_all()),
+            asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
         ]
         yield
-        state.stopping.set()
+        state.run.stopping.set()
         await state.pool.drain(settings.drain_s)
         for task in background:
             task.cancel()
@@ -64,12 +54,44 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
                 await task
         await state.ledger.close()
 
-    app = FastAPI(title="inspect-line", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.settings, app.state.metrics, app.state.stopping = settings, metrics, asyncio.Event()
-    for module in (inspect, products, health, docs):
+    app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    metrics = Metrics()
+    app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
+    for module in (inspect, products, changeover, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)
     app.add_middleware(Arrivals)  # outermost: the id is on every answer
     install_openapi(app)
     return app
+
+
+def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:
+    """Devices, products and versions."""
+    limits = PoolLimits(
+        batch=BatchLimits(settings.batch_limit, settings.batch_delay_ms / 1000),
+        timeout_s=settings.request_timeout_s,
+        resident_bytes=settings.resident_bytes,
+    )
+    state.pool = Pool(find_devices(settings.devices), loader, limits)
+    state.registry = Registry(settings.model_store)
+    state.catalog = Catalog(state.registry, state.pool)
+    state.changeover = Changeover(state.registry, state.catalog)
+
+
+def _wire_inspection(state: State, settings: Settings) -> None:
+    """What a picture passes on its way to a verdict."""
+    held = AdmissionLimits(pictures=settings.queue_limit, bytes=settings.queue_bytes, share=settings.product_share)
+    decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
+    state.admission, state.quarantine = Admission(held), Quarantine()
+    state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
+    state.ledger = Ledger(settings.data)
+    state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.inspection = Inspection(
+        admission=state.admission,
+        scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
+        ledger=state.ledger,
+        pictures=state.pictures,
+        metrics=state.metrics,
+    )

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.arrival import ACCEPTED, REQUEST_ID
-from app.errors import PROBLEM, TABLE
+from app.deadline import HEADER, LONGEST_MS
+from app.errors import COME_AGAIN, PROBLEM, TABLE
 from app.inspection import HeatmapStyle
 from app.schemas import Problem
 from detector.decode import SUPPORTED_MEDIA_TYPES
@@ -29,7 +30,7 @@ ABOUT = """Post the image of a part, get an anomaly score, a verdict and a heatm
 
 Every error is `application/problem+json` with a stable `code`; `detail` is for people. An error is never a verdict.
 Every answer carries `X-Request-Id`: the client's own, if it sent one of 1 to 128 characters of `A-Za-z0-9._-`.
-503 carries `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds."""
+429 and 503 carry `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds."""
 
 TEXT = {"type": "string", "maxLength": 200}
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -59,7 +60,13 @@ INSPECT: dict[str, Any] = {
             "in": "header",
             "schema": {"type": "string", "pattern": f"^{ACCEPTED.pattern}$"},
             "description": "Your name of this request; another one is replaced.",
-        }
+        },
+        {
+            "name": HEADER,
+            "in": "header",
+            "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_MS},
+            "description": "Milliseconds from this request's head; a verdict that cannot come by then is not made.",
+        },
     ],
     "requestBody": {
         "required": True,
@@ -107,7 +114,7 @@ def _entry(status: int, codes: list[str]) -> dict[str, Any]:
     wait = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     return {
         "description": "\n".join([HTTPStatus(status).phrase, "", *(f"- `{code}`: {MEANINGS[code]}" for code in codes)]),
-        "headers": wait if status == HTTPStatus.SERVICE_UNAVAILABLE else {},
+        "headers": wait if status in COME_AGAIN else {},
         "content": {
             PROBLEM: {
                 "schema": {"$ref": "#/components/schemas/Problem"},

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Thresholds(BaseModel):
@@ -109,6 +109,34 @@ class Product(BaseModel):
     review_above: float | None
     promise: float | None
     metrics: dict[str, float]
+
+
+class Version(BaseModel):
+    """`active` is what the store says; `serving` what a worker has proved and answers with."""
+
+    version: int
+    active: bool
+    serving: bool
+
+
+class Prepare(BaseModel):
+    """Which version to load; the newest where none is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int | None = Field(None, ge=1, le=999_999_999)
+
+
+class Preparing(BaseModel):
+    """A load in the background; `reason` says why it failed. `estimated_s` is that of the whole load."""
+
+    product: str
+    version: int
+    state: Literal["loading", "ready", "failed"]
+    reason: str | None
+    bytes: int
+    estimated_s: float
+    elapsed_s: float
 
 
 class Problem(BaseModel):

@@ -21,13 +21,21 @@ class Settings(BaseSettings):
     devices: str = "auto"
     """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64
+    """Pictures that are held, from their body to their answer."""
+    queue_bytes: Positive = 256 << 20
+    product_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     batch_limit: Positive = 8
+    batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    deadline_ms: Annotated[int, Field(ge=1, le=600_000)] | None = None
+    product_deadlines_ms: dict[str, Annotated[int, Field(ge=1, le=600_000)]] = {}
     resident_bytes: Positive = 4 << 30
     max_body_bytes: Positive = 32 << 20
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
     heatmap_bytes: Positive = 2 << 30
     heatmap_days: Positive = 30
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    drain_grace_s: Annotated[float, Field(ge=0)] = 0.0
+    """Between readiness going false and the end of listening: how long a load balancer takes to notice."""
     drain_s: Annotated[float, Field(gt=0)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

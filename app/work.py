@@ -20,6 +20,9 @@ class ModelRef:
     bytes: int = 0
     """Of its weights and its backbone's: what a worker reserves before it loads them."""
 
+    def __str__(self) -> str:
+        return f"{self.product}@{self.version}"
+
 
 @dataclass(frozen=True)
 class Scored:

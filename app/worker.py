@@ -37,6 +37,10 @@ class Runner(Protocol):
     def golden_delta(self) -> float:
         """Largest |Δscore| of its golden pictures against export."""
 
+    @property
+    def device(self) -> str:
+        """Where it is; the CPU where it was to be on a CUDA device and there is none."""
+
     def __call__(self, pictures: Pictures) -> list[Result]:
         """Score and heatmap (H,W) of each picture (H,W,3) uint8."""
 
@@ -64,6 +68,8 @@ class Answer:
     resident: tuple[str, ...] = ()
     """Digests of the models that are in memory now."""
     resident_bytes: int = 0
+    device: str | None = None
+    """Where the model really is."""
 
 
 def work(pipe: Connection, device: str, loader: Loader, resident_bytes: int) -> None:
@@ -103,7 +109,10 @@ def load_detector(path: Path, device: str) -> Runner:
     from model_store.backbones import BackboneStore  # noqa: PLC0415
     from model_store.errors import ArtifactError  # noqa: PLC0415
 
-    place = torch.device(device)
+    cuda_is_missing = device.startswith("cuda") and not torch.cuda.is_available()
+    if cuda_is_missing:
+        log.error("%s is wanted and CUDA is not there: %s runs on the CPU", device, path)
+    place = torch.device("cpu" if cuda_is_missing else device)
     try:
         model = load_artifact(path, BackboneStore(path.parents[3] / "backbones"), place)
     except ArtifactError as exc:
@@ -120,12 +129,13 @@ def load_detector(path: Path, device: str) -> Runner:
             results += zip(scores, heatmaps, strict=True)
         return results
 
-    return _Detecting(model.golden_delta, score)
+    return _Detecting(model.golden_delta, str(place), score)
 
 
 @dataclass(frozen=True)
 class _Detecting:
     golden_delta: float
+    device: str
     score: Callable[[Pictures], list[Result]]
 
     def __call__(self, pictures: Pictures) -> list[Result]:
@@ -156,7 +166,7 @@ class _Models:
 def _score(models: _Models, ref: ModelRef, pictures: Pictures) -> Answer:
     """A function of its own, so that no name outlives it and keeps a model in memory that was to make room."""
     runner = models.get(ref)
-    return Answer(tuple(runner(pictures)) if pictures else (), runner.golden_delta)
+    return Answer(tuple(runner(pictures)) if pictures else (), runner.golden_delta, device=runner.device)
 
 
 def _empty_cache() -> None:

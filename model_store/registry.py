@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from model_store.active import read_activation, write_activation
+from model_store.active import Activation, read_activation, write_activation
 from model_store.disk import subfolders
 from model_store.errors import (
     NoActiveVersion,
@@ -105,16 +105,26 @@ class Registry:
             self._activate(ref)
         return ref
 
+    def previous(self, product: str) -> VersionRef:
+        """The version that `roll_back` would return to; `NothingToRollBack` when there is none."""
+        return self._ref(product, self._before(product)[1])
+
     def roll_back(self, product: str) -> VersionRef:
         """Return to the version that was active before this one; `NothingToRollBack` when there is none."""
         self._check_product(product)
         with self._lock(product):
-            before = read_activation(self._folder(product))
-            after = before.roll_back(frozenset(self.versions(product)), datetime.now(UTC))
-            if after is None or after.active is None:
-                raise NothingToRollBack(f"no version of {product} was active before {before.active}")
+            after, version = self._before(product)
             write_activation(self._folder(product), after)
-            return self._ref(product, after.active)
+            return self._ref(product, version)
+
+    def _before(self, product: str) -> tuple[Activation, int]:
+        """What a roll-back would write, and the version that it names."""
+        self._check_product(product)
+        current = read_activation(self._folder(product))
+        after = current.roll_back(frozenset(self.versions(product)), datetime.now(UTC))
+        if after is None or after.active is None:
+            raise NothingToRollBack(f"no version of {product} was active before {current.active}")
+        return after, after.active
 
     def _activate(self, ref: VersionRef) -> None:
         folder = self._folder(ref.product)

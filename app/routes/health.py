@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, what did it count."""
+"""Is it alive, is it ready, what is it doing, what did it count."""
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from app.errors import NotReady
 from app.openapi import binary, problems
 from app.schemas import Health
+from app.status import Status, describe, why_not_ready
 
 router = APIRouter(tags=["operation"])
 
@@ -18,13 +19,18 @@ async def livez() -> Health:
 
 @router.get("/readyz", responses=problems("service.not_ready"))
 async def readyz(request: Request) -> Health:
-    """A worker has loaded a product and its golden pictures scored as at export; false while stopping."""
+    """A worker has loaded a product and its golden pictures scored as at export; else `detail` has the reasons."""
     state = request.app.state
-    if state.stopping.is_set():
-        raise NotReady("the service is stopping")
-    if not (state.pool.is_ready and state.catalog.is_ready):
-        raise NotReady("no worker has loaded a product and scored its golden pictures yet")
+    if reasons := why_not_ready(state.run, state.pool, state.catalog):
+        raise NotReady("; ".join(reasons))
     return Health(status="ready")
+
+
+@router.get("/status", responses=problems("product.unavailable"))
+async def status(request: Request) -> Status:
+    """Workers, queues and products, as they are now."""
+    state = request.app.state
+    return await describe(run=state.run, pool=state.pool, admission=state.admission, catalog=state.catalog)
 
 
 @router.get("/metrics", response_class=Response, responses=binary("text/plain") | problems())
@@ -34,6 +40,9 @@ async def metrics(request: Request) -> Response:
     collectors, pool = state.metrics, state.pool
     collectors.heatmap_bytes.set(state.pictures.bytes)
     collectors.queue.set(pool.waiting)
+    collectors.held.set(len(state.admission.total))
+    collectors.held_bytes.set(state.admission.total.bytes)
+    collectors.quarantined.set(len(state.quarantine))
     collectors.workers.set(pool.workers_up)
     collectors.restarts.inc(pool.restarts - collectors.restarts_seen)
     collectors.restarts_seen = pool.restarts

@@ -7,6 +7,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.arrival import arrival_of
 from app.body import read_part
+from app.deadline import HEADER, read_deadline_ms
+from app.hangup import while_connected
+from app.inspection import Inspection
 from app.openapi import INSPECT, STATUSES, binary, problems
 from app.picture_errors import HeatmapLost, NoHeatmap
 from app.schemas import Answer
@@ -14,7 +17,8 @@ from app.schemas import Answer
 router = APIRouter(tags=["inspection"])
 RECORDED = ("verdict.unknown", "ledger.unavailable")
 HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
-ELSEWHERE = {"verdict.unknown", *HEATMAP, "service.not_ready"}  # codes that inspecting never gives
+CHANGEOVER = ("product.version_refused", "product.not_prepared", "product.nothing_to_roll_back")
+ELSEWHERE = {"verdict.unknown", *HEATMAP, *CHANGEOVER, "service.not_ready"}  # codes that inspecting never gives
 
 
 @router.post(
@@ -36,9 +40,11 @@ async def inspect(request: Request) -> dict[str, Any]:
     the upright picture.
     """
     state = request.app.state
+    given_ms, arrival = read_deadline_ms(request.headers.get(HEADER)), arrival_of(request)
     data, part = await read_part(request, state.settings.max_body_bytes)
-    answer: dict[str, Any] = await state.inspection.inspect(data, part, arrival_of(request).received_at)
-    return answer
+    due = state.deadlines.due(arrival, part.product, given_ms)
+    inspection: Inspection = state.inspection
+    return await while_connected(request, inspection.inspect(data, part, arrival.received_at, due))
 
 
 @router.get("/verdicts/{verdict_id}", response_model=Answer, responses=problems(*RECORDED))

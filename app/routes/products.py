@@ -14,7 +14,7 @@ router = APIRouter(tags=["products"])
 async def products(request: Request) -> list[Product]:
     """Every product, whether it serves or not."""
     catalog: Catalog = request.app.state.catalog
-    return [_describe(catalog, name) for name in catalog.products()]
+    return [describe(catalog, name) for name in catalog.products()]
 
 
 @router.get("/products/{product}", responses=problems("product.unknown", "product.unavailable"))
@@ -23,12 +23,13 @@ async def product(request: Request, product: str) -> Product:
     catalog: Catalog = request.app.state.catalog
     if product not in catalog.products():
         raise UnknownProduct(f"no version of {product!r} is in the store")
-    return _describe(catalog, product)
+    return describe(catalog, product)
 
 
-def _describe(catalog: Catalog, name: str) -> Product:
+def describe(catalog: Catalog, name: str) -> Product:
+    """What serves a product, or why nothing does."""
     served = catalog.served(name)
-    reason = catalog.failure(name)
+    reason = catalog.failures.get(name)
     if served is None:
         reason = reason or "no worker has loaded it yet"
         nothing = dict.fromkeys(("version", "digest", "ng_above", "review_above", "promise"))

@@ -1,12 +1,15 @@
 """A loader without torch: the score of a picture is its mean pixel, so each caller can check that it got its own."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from app.worker import Pictures, Refused, Result
+
+SLOW_S = 0.15
 
 
 class AcceleratorError(RuntimeError):
@@ -25,10 +28,11 @@ class FakeDetector:
     """White pictures raise; what else happens is said by `path.name`.
 
     "crash": the process dies over every picture; "fault": the first batch after `path` appeared loses the device;
-    "poison": pictures of level 66 do; "small": the device has room for one picture at a time.
+    "poison": pictures of level 66 do; "small": the device has room for one picture at a time; "slow": it takes SLOW_S.
     """
 
     path: Path
+    device: str
     golden_delta: float = 0.0
 
     def __call__(self, pictures: Pictures) -> list[Result]:
@@ -39,6 +43,8 @@ class FakeDetector:
             raise AcceleratorError("CUDA error: an illegal memory access was encountered")
         if self.path.name == "poison" and any(picture.mean() == 66 for picture in pictures):
             raise AcceleratorError("CUDA error: device-side assert triggered")
+        if self.path.name == "slow":
+            time.sleep(SLOW_S)
         if self.path.name == "small" and len(pictures) > 1:
             raise OutOfMemoryError("CUDA out of memory")
         if any(picture.min() == 255 for picture in pictures):
@@ -46,8 +52,39 @@ class FakeDetector:
         return [(float(picture.mean()), picture[..., 0].astype(np.float32)) for picture in pictures]
 
 
+def load_slow(_: Path, device: str) -> FakeDetector:
+    """Whatever the version, its detector takes its time."""
+    return FakeDetector(Path("slow"), device)
+
+
+def load_poison(_: Path, device: str) -> FakeDetector:
+    """Whatever the version, pictures of level 66 lose the device."""
+    return FakeDetector(Path("poison"), device)
+
+
+def load_first_two(path: Path, device: str) -> FakeDetector:
+    """Versions after the second are refused."""
+    if int(path.name) > 2:
+        raise Refused(f"version {path.name} is not for us")
+    return FakeDetector(path, device)
+
+
+def load_on_cpu(path: Path, _: str) -> FakeDetector:
+    """Whatever device is wanted, only the CPU is there."""
+    return FakeDetector(path, "cpu")
+
+
+def load_dying(path: Path, device: str) -> FakeDetector:
+    """Loading kills the worker while `sick` lies beside the store."""
+    if (path.parents[4] / "sick").exists():
+        os._exit(9)
+    return FakeDetector(path, device)
+
+
 def load_fake(path: Path, device: str) -> FakeDetector:
-    """`path.name == "refuse"` is refused."""
+    """`path.name == "refuse"` is refused; "deadly" kills the worker that loads it."""
+    if path.name == "deadly":
+        os._exit(8)
     if path.name == "refuse":
         raise Refused(f"nothing loads on {device}")
-    return FakeDetector(path)
+    return FakeDetector(path, device)

@@ -3,36 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from app.pool import Pool, PoolLimits
-from app.pool_errors import Draining, InspectionFailed, ModelTooLarge, ModelUnavailable, QueueFull, WorkerLost
+from app.pool_errors import Draining, InspectionFailed, ModelTooLarge, ModelUnavailable, NoWorker, WorkerLost
 from app.work import ModelRef
 from tests.app.fake_detector import load_fake
-
-MODEL = ModelRef("part", 1, Path("part/1"), "a" * 64)
-CRASH = ModelRef("crash", 1, Path("crash"), "b" * 64)
-REFUSED = ModelRef("refused", 1, Path("refuse"), "c" * 64)
-
-
-def grey(level: int) -> npt.NDArray[np.uint8]:
-    return np.full((8, 8, 3), level, np.uint8)
-
-
-@asynccontextmanager
-async def running(queue: int = 300, resident_bytes: int = 100) -> AsyncIterator[Pool]:
-    pool = Pool(["cpu"], load_fake, PoolLimits(queue=queue, resident_bytes=resident_bytes))
-    pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.drain(10)
+from tests.app.pools import CRASH, MODEL, REFUSED, grey, running, until
 
 
 def test_every_caller_gets_its_own_answer_out_of_shared_batches() -> None:
@@ -91,13 +70,14 @@ def test_a_model_that_does_not_load_says_why() -> None:
     asyncio.run(scenario())
 
 
-def test_a_full_queue_refuses() -> None:
+def test_a_model_whose_load_kills_workers_is_unavailable_and_no_picture_is_blamed() -> None:
     async def scenario() -> None:
-        async with running(queue=2) as pool:
-            outcomes = await asyncio.gather(*(pool.submit(MODEL, grey(1)) for _ in range(30)), return_exceptions=True)
-            assert any(isinstance(outcome, QueueFull) for outcome in outcomes)
+        async with running() as pool:
+            with pytest.raises(ModelUnavailable, match="2 workers died while they loaded deadly@1"):
+                await pool.submit(ModelRef("deadly", 1, Path("deadly"), "d" * 64), grey(1))
+            assert (await pool.submit(MODEL, grey(9))).score == 9
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_draining_answers_what_is_held_and_then_refuses() -> None:
@@ -121,12 +101,7 @@ def test_a_worker_that_dies_while_idle_comes_back_with_its_models() -> None:
             await pool.prepare(MODEL)
             before = pool.pids[0]
             os.kill(before, signal.SIGKILL)
-            for _ in range(600):
-                if pool.is_ready and pool.pids[0] != before:
-                    break
-                await asyncio.sleep(0.05)
-            assert pool.is_ready
-            assert pool.pids[0] != before
+            await until(lambda: pool.is_ready and pool.pids[0] != before)
             assert pool.restarts == 1
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
@@ -192,3 +167,18 @@ def test_models_make_room_for_each_other_and_the_largest_is_refused() -> None:
             assert pool.resident_bytes == {"cpu": 100}
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_keeps_dying_is_started_after_ever_longer_pauses_and_meanwhile_there_is_no_worker() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            for _ in range(3):
+                with pytest.raises((WorkerLost, NoWorker)):
+                    await pool.submit(CRASH, grey(1))
+            await until(lambda: pool.lanes[0].is_gone)
+            with pytest.raises(NoWorker, match="last exit 7"):
+                await pool.submit(MODEL, grey(1))
+            await until(lambda: not pool.lanes[0].is_gone)
+            assert (await pool.submit(MODEL, grey(4))).score == 4
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))

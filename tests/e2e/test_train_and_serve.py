@@ -2,11 +2,7 @@
 
 import base64
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +20,12 @@ from app.main import create_app
 from app.settings import Settings
 from tests.attacks.pictures import bomb_png
 from tests.deploy.test_monitoring import KNOWN
+from tests.e2e.process import START_S, started
 from training.cli import main
 from training.inspection import inspect_file, load_version
 from training.sample import SampleConfig, draw_product
 
 TINY = ["input.height=32", "input.width=32", "unet.widths=[4,8]", "fit.epochs=2", "fader.epochs=1", "promise=0.2"]
-START_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -152,26 +148,18 @@ def test_a_new_version_takes_effect_without_a_restart(work: Path, client: TestCl
 def test_the_service_has_the_metrics_that_the_dashboard_knows(work: Path, client: TestClient) -> None:
     post(client, (work / "data/test/good/000.png").read_bytes())
     post(client, b"")
+    hasty = {"Content-Type": "image/png", "X-Deadline-Ms": "1"}
+    late = client.post("/inspect?product=plate", content=(work / "data/test/good/000.png").read_bytes(), headers=hasty)
+    assert (late.status_code, late.json()["code"]) == (504, "inspection.deadline_missed")
     families = text_string_to_metric_families(client.get("/metrics").text)
     labels = {sample.name: set(sample.labels) for family in families for sample in family.samples}
     assert {name: labels.get(name) for name in KNOWN} == KNOWN
 
 
 def test_a_stopping_service_answers_what_it_holds_and_ends_with_0(work: Path, tmp_path: Path) -> None:
-    port = free_port()
-    environment = {
-        **os.environ,
-        "INSPECT_PORT": str(port),
-        "INSPECT_MODEL_STORE": str(work / "store"),
-        "INSPECT_DATA": str(tmp_path),
-        "INSPECT_LOG_LEVEL": "warning",
-    }
-    service = subprocess.Popen([sys.executable, "-m", "app"], env=environment)
-    address = f"http://127.0.0.1:{port}"
     picture = (work / "data/test/good/000.png").read_bytes()
     headers = {"Content-Type": "image/png"}
-    try:
-        wait_until_ready(address)
+    with started(work / "store", tmp_path) as (service, address):
         maps = Path(f"/proc/{service.pid}/maps").read_text()
         with ThreadPoolExecutor(8) as posts, httpx.Client(base_url=address, timeout=60) as client:
             ask = [
@@ -183,25 +171,3 @@ def test_a_stopping_service_answers_what_it_holds_and_ends_with_0(work: Path, tm
         assert {answer.status_code for answer in answers} == {200}
         assert "libtorch" not in maps
         assert service.wait(30) == 0
-    finally:
-        service.kill()
-        service.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until_ready(address: str) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail("the service did not become ready")

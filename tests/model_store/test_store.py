@@ -76,6 +76,8 @@ def test_activation_and_roll_back_move_between_versions(tmp_path: Path) -> None:
         registry.publish(make_draft(seed=seed), activate=True)
     assert registry.resolve("plate").version == 3
     assert registry.activate("plate", 1).version == 1
+    assert registry.previous("plate").version == 3
+    assert registry.resolve("plate").version == 1
     assert registry.roll_back("plate").version == 3
     assert registry.roll_back("plate").version == 2
     assert registry.roll_back("plate").version == 1

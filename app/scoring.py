@@ -1,0 +1,71 @@
+"""The first half of an inspection: bytes → decode → pool → score.
+
+In: the bytes of one picture, its product, and when its score is of no use any more. Out: `Seen`. Refuses: what
+detector.errors, model_store.errors and app.pool_errors draw. Nothing is kept on `self` between calls.
+"""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.catalog import Catalog, Served
+from app.pool import Pool
+from app.pool_errors import DeadlineMissed, WorkerLost
+from app.quarantine import Quarantine
+from app.stages import Stages
+from app.work import ModelRef, Scored
+from detector.decode import DecodeLimits, Picture, decode
+from detector.preprocess import resize_to_input
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was made of one picture, and the version that did it."""
+
+    served: Served
+    picture: Picture
+    scored: Scored
+
+
+class Scoring:
+    """The parts that a picture passes until it has a score."""
+
+    def __init__(self, *, catalog: Catalog, pool: Pool, quarantine: Quarantine, limits: DecodeLimits) -> None:
+        self._catalog = catalog
+        self._pool = pool
+        self._quarantine = quarantine
+        self._limits = limits
+
+    def serves(self, product: str) -> bool:
+        """Whether `product` is one that serves, and not a word that a sender made up."""
+        return self._catalog.served(product) is not None
+
+    async def score(self, data: bytes, product: str, due: float, stages: Stages) -> Seen:
+        """Score one picture before `due`, a moment of time.monotonic()."""
+        try:
+            async with asyncio.timeout(None if due == math.inf else due - time.monotonic()):
+                served = await self._catalog.resolve(product)
+                self._quarantine.check(data, served.ref.digest)
+                picture, pixels = await asyncio.to_thread(self._decode, data, served)
+                stages.lap("decode")
+                scored = await self._submit(data, served.ref, pixels, due)
+                stages.lap("pool")
+        except TimeoutError as exc:
+            raise DeadlineMissed("the deadline passed before the picture was scored") from exc
+        return Seen(served, picture, scored)
+
+    async def _submit(self, data: bytes, ref: ModelRef, pixels: npt.NDArray[np.uint8], due: float) -> Scored:
+        try:
+            return await self._pool.submit(ref, pixels, deadline=due)
+        except WorkerLost:
+            self._quarantine.add(data, ref.digest)
+            raise
+
+    def _decode(self, data: bytes, served: Served) -> tuple[Picture, npt.NDArray[np.uint8]]:
+        spec = served.manifest.detector.input
+        picture = decode(data, spec, self._limits)
+        return picture, resize_to_input(picture.pixels, spec)

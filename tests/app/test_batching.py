@@ -1,0 +1,84 @@
+"""The policy, asked without a clock, a lock or a worker."""
+
+import math
+
+from app.batching import BatchLimits, Plan, Waiter, next_batch
+
+EIGHT = BatchLimits(8)
+
+
+def waits(product: str, due: float = 100.0, *, model: str = "", since: float = 0.0, alone: bool = False) -> Waiter:
+    return Waiter(product=product, model=model or product, since=since, due=due, alone=alone)
+
+
+def plan(
+    *waiting: Waiter, now: float = 10.0, limits: BatchLimits = EIGHT, served: dict[str, int] | None = None
+) -> Plan:
+    return next_batch(waiting, now, limits=limits, served=served or {}, seconds={"a": 0.5})
+
+
+def test_nothing_waits_and_nothing_runs() -> None:
+    assert plan() == Plan((), math.inf)
+
+
+def test_the_earliest_deadline_runs_first_whatever_came_first() -> None:
+    assert plan(waits("a", 90), waits("b", 80), waits("a", 70)).places == (2, 0)
+
+
+def test_a_batch_is_of_one_model_also_within_a_product() -> None:
+    assert plan(waits("a", 1, model="v1"), waits("a", 2, model="v2"), waits("a", 3, model="v1")).places == (0, 2)
+
+
+def test_of_too_many_the_most_urgent_run() -> None:
+    assert plan(*(waits("a", 100 - place) for place in range(5)), limits=BatchLimits(2)).places == (4, 3)
+
+
+def test_equal_deadlines_run_in_the_order_of_their_coming() -> None:
+    assert plan(waits("a", since=2), waits("a", since=1)).places == (1, 0)
+
+
+def test_a_flooded_product_lets_another_pass_after_one_batch() -> None:
+    flood = [waits("a", due=1.0) for _ in range(50)]
+    assert plan(*flood, waits("b", due=99.0), served={"a": 7}).places == tuple(range(8))
+    assert plan(*flood, waits("b", due=99.0), served={"a": 8}).places == (50,)
+
+
+def test_three_products_that_flood_get_equal_shares() -> None:
+    served = dict.fromkeys("abc", 0)
+    floods = [waits(product, due) for product, due in (("a", 1), ("b", 2), ("c", 3)) for _ in range(8)]
+    for _ in range(30):
+        served[floods[plan(*floods, served=served).places[0]].product] += 8
+    assert set(served.values()) == {80}
+
+
+def test_what_a_worker_died_over_runs_next_and_alone() -> None:
+    assert plan(waits("a", 1), waits("b", 99, alone=True)).places == (1,)
+
+
+def test_without_a_delay_nobody_waits_for_company() -> None:
+    assert plan(waits("a", since=10.0)).places == (0,)
+
+
+def test_with_a_delay_the_first_one_waits_no_longer_than_that() -> None:
+    limits = BatchLimits(8, delay_s=2.0)
+    assert plan(waits("a", since=9.0), now=10.0, limits=limits) == Plan((), until=11.0)
+    assert plan(waits("a", since=9.0), now=11.0, limits=limits).places == (0,)
+
+
+def test_a_full_batch_waits_for_nobody() -> None:
+    assert plan(*(waits("a", since=10.0) for _ in range(8)), limits=BatchLimits(8, delay_s=2.0)).places
+
+
+def test_no_delay_costs_the_earliest_deadline_of_the_batch() -> None:
+    limits = BatchLimits(8, delay_s=2.0)
+    hasty = (waits("a", due=99.0, since=10.0), waits("a", due=12.6, since=10.0))  # a batch of "a" takes 0.5 s
+    assert plan(*hasty, now=10.0, limits=limits).until < 10.2
+    assert plan(*hasty, now=10.2, limits=limits).places == (1, 0)
+
+
+def test_a_product_whose_batch_is_ready_does_not_wait_for_one_that_delays() -> None:
+    limits = BatchLimits(2, delay_s=2.0)
+    assert plan(waits("a", 20, since=10.0), waits("b", since=10.0), waits("b", since=10.0), limits=limits).places == (
+        1,
+        2,
+    )

@@ -1,0 +1,50 @@
+"""The service as its own process, as a line would run it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+START_S = 60
+
+
+@contextmanager
+def started(store: Path, data: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The process and its address, once it is ready; killed in the end where it still runs."""
+    port = free_port()
+    settings = {"PORT": str(port), "MODEL_STORE": str(store), "DATA": str(data), "LOG_LEVEL": "warning", **environment}
+    service = subprocess.Popen(
+        [sys.executable, "-m", "app"], env=os.environ | {f"INSPECT_{name}": value for name, value in settings.items()}
+    )
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}")
+        yield service, f"http://127.0.0.1:{port}"
+    finally:
+        service.kill()
+        service.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_ready(address: str) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{address}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail("the service did not become ready")
