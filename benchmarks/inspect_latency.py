@@ -4,15 +4,13 @@ In: a model store (--store) and one picture (--picture) of --product. Out: a tab
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import torch
+from service import serving
 
 from detector.decode import DecodeLimits, decode
 from detector.pipeline import stack
@@ -21,7 +19,7 @@ from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
 from model_store.registry import Registry
 
-PORT, ROUNDS, WARM_UP = 8155, 60, 10
+ROUNDS, WARM_UP = 60, 10
 
 
 def main() -> None:
@@ -35,16 +33,9 @@ def main() -> None:
     ref = registry.resolve(options.product)
     picture = options.picture or next((ref.path / "golden").iterdir())
     model = load_artifact(ref.path, BackboneStore(registry.backbones_root), torch.device("cpu"))
-    environment = {**os.environ, "INSPECT_PORT": str(PORT), "INSPECT_MODEL_STORE": str(options.store)}
-    service = subprocess.Popen([sys.executable, "-m", "app"], env={**environment, "INSPECT_DATA": "var/bench"})
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=60) as client:
-            _wait(client, len(registry.products()))
-            _measure(client, model.detector, options.product, picture.read_bytes())
-            print(f"memory with {len(registry.products())} products: {_memory_mib(service.pid):.0f} MiB (PSS)")
-    finally:
-        service.terminate()
-        service.wait(60)
+    with serving(options.store) as service, httpx.Client(base_url=service.address, timeout=60) as client:
+        _measure(client, model.detector, options.product, picture.read_bytes())
+        print(f"memory with {len(registry.products())} products: {_memory_mib(service.pid):.0f} MiB (PSS)")
 
 
 def _measure(client: httpx.Client, detector: torch.nn.Module, product: str, data: bytes) -> None:
@@ -65,17 +56,6 @@ def _measure(client: httpx.Client, detector: torch.nn.Module, product: str, data
         f"{product} {spec.width}x{spec.height}: decode + forward p50 {a:.1f} ms, "
         f"/inspect p50 {b:.1f} ms, {b / a - 1:+.0%}"
     )
-
-
-def _wait(client: httpx.Client, products: int) -> None:
-    for _ in range(600):
-        try:
-            if sum(item["state"] == "serving" for item in client.get("/products").json()) == products:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    sys.exit("the products did not come up")
 
 
 def _memory_mib(pid: int) -> float:
