@@ -35,7 +35,7 @@ test: setup ## the test suite (no GPU tests, no slow ones)
 	$(BIN)/pytest -q -m "not gpu and not slow"
 
 bench: setup ## measure the service on this machine
-	$(BIN)/python benchmarks/inspect_latency.py
+	PYTHONPATH=. $(BIN)/python benchmarks/inspect_latency.py
 
 services: ## install the programs that tests and checks call (Debian, as root; elsewhere: list what is missing)
 	@deploy/services.sh

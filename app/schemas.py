@@ -30,7 +30,7 @@ class PictureFacts(BaseModel):
 
 
 class Region(BaseModel):
-    """One connected place above the ng threshold, in the picture's own pixels."""
+    """One connected place above the ng threshold, in the picture's own pixels; on an ok part too small to decide."""
 
     x: int
     y: int

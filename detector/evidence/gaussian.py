@@ -15,6 +15,7 @@ from detector.errors import CalibrationError
 from detector.spec import FeatureSpec
 
 RIDGE = 1e-3  # of the mean variance, on every diagonal: a direction that never varied must not divide by 0 (ours)
+QUIET = 1e-3  # of the mean deviation: a channel that is dead in some pictures must not outweigh all others in the next
 
 
 @dataclass
@@ -55,7 +56,7 @@ class GaussianField(nn.Module):
     def fit(self, some: Iterable[Tensor], grids: Iterable[Tensor]) -> None:
         """Set directions from `some` grids (B,C,h,w) and the distributions from all `grids` of good parts.
 
-        Raises `CalibrationError` for fewer than two pictures.
+        Raises `CalibrationError` for fewer than two pictures, and for features that have no distribution.
         """
         self._fit_directions(torch.cat([grid.double().cpu() for grid in some]))
         moments = self._moments(grids)
@@ -68,7 +69,9 @@ class GaussianField(nn.Module):
         covariance = (1 - self.spec.shrinkage) * covariance + self.spec.shrinkage * pooled
         variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=torch.finfo(torch.float32).eps)
         ridge = RIDGE * variance[:, None, None] * torch.eye(covariance.shape[1], dtype=torch.float64)
-        factor = torch.linalg.cholesky(covariance + ridge)
+        factor, failed = torch.linalg.cholesky_ex(covariance + ridge)
+        if failed.any() or not torch.isfinite(factor).all():
+            raise CalibrationError(f"the features of {moments.count} good pictures have no distribution")
         identity = torch.eye(factor.shape[1], dtype=torch.float64).expand_as(factor)
         whitener = torch.linalg.solve_triangular(factor, identity, upper=False).transpose(1, 2)
         self.mean.copy_(mean)
@@ -82,7 +85,10 @@ class GaussianField(nn.Module):
     def _fit_directions(self, grids: Tensor) -> None:
         """Principal directions of the standardised channels, the strongest first, scaled to the standardised ones."""
         vectors = grids.permute(0, 2, 3, 1).flatten(0, 2)
-        centre, deviation = vectors.mean(dim=0), vectors.std(dim=0, correction=0).clamp(min=1e-6)
+        if not torch.isfinite(vectors).all():
+            raise CalibrationError("the features of good pictures are not finite, so they have no distribution")
+        centre, deviation = vectors.mean(dim=0), vectors.std(dim=0, correction=0)
+        deviation = deviation.clamp(min=max(QUIET * float(deviation.mean()), torch.finfo(torch.float32).tiny))
         standardised = (vectors - centre) / deviation
         _, directions = torch.linalg.eigh(standardised.T @ standardised / len(standardised))
         strongest = directions.flip(1)[:, : self.directions.shape[1]]
@@ -94,10 +100,10 @@ class GaussianField(nn.Module):
         fields = len(self.mean)
         moments = _Moments(0, torch.zeros(fields, size).double(), torch.zeros(fields, size, size).double())
         for grid in grids:
-            vectors = self._vectors(grid).cpu()
+            vectors = self._vectors(grid).cpu().double()
             if fields == 1:
                 vectors = vectors.flatten(0, 1).unsqueeze(0)
             moments.count += vectors.shape[1]
-            moments.first += vectors.double().sum(dim=1)
-            moments.second += (vectors.transpose(1, 2) @ vectors).double()
+            moments.first += vectors.sum(dim=1)
+            moments.second += vectors.transpose(1, 2) @ vectors
         return moments

@@ -70,6 +70,19 @@ def test_one_good_picture_gives_no_distribution() -> None:
         fitted(EXACT, good_grids(1))
 
 
+def test_a_channel_that_wakes_up_in_later_pictures_leaves_the_others_their_say() -> None:
+    quiet, awake = good_grids(), good_grids()
+    quiet[:, 1] = 4
+    field = GaussianField(EXACT, channels=3, rows=2, columns=3)
+    field.fit([quiet], awake.split(7))
+    assert torch.isfinite(field(awake)).all()
+
+
+def test_features_that_are_no_numbers_have_no_distribution() -> None:
+    with pytest.raises(CalibrationError, match="no distribution"):
+        fitted(EXACT, good_grids() * float("nan"))
+
+
 def test_fine_maps_are_averaged_and_coarse_ones_enlarged() -> None:
     fine = torch.arange(16.0).view(1, 1, 4, 4)
     grid = to_grid([fine, torch.full((1, 2, 1, 1), 7.0)], 2, 2)
