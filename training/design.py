@@ -66,7 +66,7 @@ def _backbone(config: TrainConfig, backbones: BackboneStore) -> BackboneSpec | N
 
 
 def _saliency_kind(config: TrainConfig, backbone: BackboneSpec | None) -> SaliencyKind:
-    """`auto` is attention for a ViT, as in EAR; else spectral, which costs nothing and hid as well (docs/method.md)."""
+    """`auto` is attention for a ViT, as in EAR; else spectral, which costs no pass through a backbone."""
     if config.saliency.kind != "auto":
         return config.saliency.kind
     is_vit = backbone is not None and hasattr(create_network(backbone.name, backbone.pad_type), "cls_token")

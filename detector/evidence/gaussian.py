@@ -44,7 +44,7 @@ class GaussianField(nn.Module):
         self.register_buffer("centre", torch.zeros(channels))
         self.register_buffer("directions", torch.eye(channels)[:, :size].clone())
         self.register_buffer("mean", torch.zeros(fields, size))
-        # half precision: about 1e-3 of a distance, for half of the artifact; training scores with the same numbers
+        # half precision, for half of the artifact; training scores with the same numbers
         self.register_buffer("whitener", torch.eye(size).repeat(fields, 1, 1).half())
 
     def forward(self, grid: Tensor) -> Tensor:
@@ -67,7 +67,9 @@ class GaussianField(nn.Module):
         covariance = (moments.second / moments.count - outer) * moments.count / (moments.count - 1)
         pooled = covariance.mean(dim=0, keepdim=True)
         covariance = (1 - self.spec.shrinkage) * covariance + self.spec.shrinkage * pooled
-        variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=torch.finfo(torch.float32).eps)
+        variance = (
+            covariance.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=RIDGE)
+        )  # so that no whitener leaves half precision
         ridge = RIDGE * variance[:, None, None] * torch.eye(covariance.shape[1], dtype=torch.float64)
         factor, failed = torch.linalg.cholesky_ex(covariance + ridge)
         if failed.any() or not torch.isfinite(factor).all():
@@ -78,7 +80,7 @@ class GaussianField(nn.Module):
         self.whitener.copy_(whitener)
 
     def _vectors(self, grid: Tensor) -> Tensor:
-        """(B,C,h,w) → (places,B,D); one place that holds all cells where the statistics are pooled."""
+        """(B,C,h,w) → (h*w,B,D): cells along the principal directions, in standard deviations of a channel."""
         cells = grid.flatten(2).permute(2, 0, 1) - self.centre
         return cells @ self.directions
 

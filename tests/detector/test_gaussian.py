@@ -78,6 +78,14 @@ def test_a_channel_that_wakes_up_in_later_pictures_leaves_the_others_their_say()
     assert torch.isfinite(field(awake)).all()
 
 
+def test_a_place_that_never_varies_fits_into_half_precision() -> None:
+    grids = good_grids()
+    grids[:, :, 0, 0] = 0
+    field = fitted(EXACT, grids)
+    assert torch.isfinite(field.whitener).all()
+    assert torch.isfinite(field(grids + 1)).all()
+
+
 def test_features_that_are_no_numbers_have_no_distribution() -> None:
     with pytest.raises(CalibrationError, match="no distribution"):
         fitted(EXACT, good_grids() * float("nan"))
