@@ -1,5 +1,6 @@
-"""`python -m app`: serve the model store until SIGTERM or Ctrl-C."""
+"""`python -m app` serves the model store until SIGTERM or Ctrl-C; `python -m app migrate` brings the ledger up to date."""
 
+import argparse
 import asyncio
 import logging
 import math
@@ -12,6 +13,9 @@ from contextlib import suppress
 import uvicorn
 from pydantic import ValidationError
 
+from app.ledger.database import ledger_url, open_engine
+from app.ledger.errors import LedgerError
+from app.ledger.migrate import ensure_schema, migrate
 from app.main import create_app
 from app.settings import Settings
 
@@ -42,13 +46,33 @@ class Server(uvicorn.Server):
 
 
 def main() -> None:
-    """Read the settings, serve, end with 0; a malformed setting ends with 2 and one line."""
+    """Read the settings, serve, end with 0; a malformed setting, or a ledger that is not ours, with 2 and one line."""
+    parser = argparse.ArgumentParser(prog="python -m app", description="The inspection service; INSPECT_* set it up.")
+    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
+    command = parser.parse_args().command
     try:
         settings = Settings()
+        engine = open_engine(ledger_url(settings.data, settings.ledger_url))
+        if command == "migrate":
+            _say(f"the ledger has schema {migrate(engine)}")
+            return
+        ensure_schema(engine)
+        engine.dispose()
     except ValidationError as exc:
         for error in exc.errors():
-            print(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}", file=sys.stderr)  # noqa: T201
+            _say(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}")
         sys.exit(2)
+    except LedgerError as exc:
+        _say(str(exc))
+        sys.exit(2)
+    _serve(settings)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def _serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = create_app(settings)

@@ -5,9 +5,10 @@ is read), more bytes than the limit (counted as they come), an upload that is br
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from typing import Annotated
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.types import AwareDatetime
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -15,9 +16,14 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType, UploadCutOff
-from app.inspection import HeatmapStyle, Part
+from app.part import HeatmapStyle, Part
 from detector.decode import SUPPORTED_MEDIA_TYPES
 
+Name = Annotated[  # without control characters: PostgreSQL's text holds no NUL, and a name stays one line of a CSV
+    str | None,
+    BeforeValidator(lambda given: given or None),
+    Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
+]
 FORM_SLACK = 64 << 10  # bytes that boundaries and text fields may add to a picture
 
 
@@ -27,9 +33,12 @@ class Fields(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     product: str = Field(max_length=63)
-    part_id: str | None = Field(None, max_length=200)
-    station: str | None = Field(None, max_length=200)
+    part_id: Name = None
+    station: Name = None
+    job: Name = None
     captured_at: AwareDatetime | None = None
+    simulated: bool = False
+    reinspect: bool = False
     heatmap: HeatmapStyle = "png"
     inline: bool = True
 
@@ -48,6 +57,14 @@ async def read_part(request: Request, limit: int) -> tuple[bytes, Part]:
             f"content type {kind or '(none)'!r}: send {', '.join(sorted(SUPPORTED_MEDIA_TYPES))} or a form"
         )
     return await _read_form(request, limit, query)
+
+
+def part_in_query(request: Request) -> Part | None:
+    """The part that the query alone names, where a body could not be read; None where it names none."""
+    try:
+        return _fields(dict(request.query_params))
+    except InvalidRequest:
+        return None
 
 
 async def _read_form(request: Request, limit: int, query: Mapping[str, str]) -> tuple[bytes, Part]:

@@ -14,14 +14,18 @@ from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
 from app.errors import install_handlers
+from app.inflight import InFlight
 from app.inspection import Inspection
-from app.ledger.sqlite import Ledger
+from app.later import Later
+from app.ledger.database import ledger_url
+from app.ledger.ledger import Ledger
 from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
-from app.routes import changeover, docs, health, inspect, products
+from app.refusal import FailSafes, Refusals
+from app.routes import changeover, dispositions, docs, health, inspect, parts, products, verdicts
 from app.scoring import Scoring
 from app.settings import Settings, find_devices
 from app.status import Run
@@ -48,6 +52,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         yield
         state.run.stopping.set()
         await state.pool.drain(settings.drain_s)
+        await state.later.drain()
         for task in background:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -57,7 +62,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
     metrics = Metrics()
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, products, changeover, health, docs):
+    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)
@@ -86,12 +91,21 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
     state.admission, state.quarantine = Admission(held), Quarantine()
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
-    state.ledger = Ledger(settings.data)
+    state.ledger, state.inflight = Ledger(ledger_url(settings.data, settings.ledger_url)), InFlight(state.admission)
     state.pictures = PictureStore(settings.data / "heatmaps", retention)
     state.inspection = Inspection(
-        admission=state.admission,
+        inflight=state.inflight,
         scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
         ledger=state.ledger,
         pictures=state.pictures,
         metrics=state.metrics,
+        software=VERSION,
     )
+    state.refusals = Refusals(
+        ledger=state.ledger,
+        catalog=state.catalog,
+        metrics=state.metrics,
+        fail_safes=FailSafes(settings.product_fail_safe),
+        software=VERSION,
+    )
+    state.later = Later(state.inflight, state.inspection, state.refusals)

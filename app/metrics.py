@@ -27,6 +27,10 @@ class Metrics:
         self.heatmap_bytes = Gauge("inspect_heatmap_bytes", "Heatmaps on disk, bytes.", registry=here)
         self.heatmaps_lost = Counter("inspect_heatmaps_lost", "Heatmaps that the disk refused.", registry=here)
         self.deadlines = Counter("inspect_deadline_missed", "Pictures not scored in time.", ["product"], registry=here)
+        self.unrecorded = Counter(
+            "inspect_errors_unrecorded", "Errors of inspections that the ledger did not take.", registry=here
+        )
+        self.replays = Counter("inspect_replays", "Verdicts given again to a repeated request.", registry=here)
         self.quarantined = Gauge("inspect_quarantined_pictures", "Pictures that killed workers.", registry=here)
         self.held = Gauge("inspect_held_pictures", "Pictures that have come and have no answer.", registry=here)
         self.held_bytes = Gauge("inspect_held_bytes", "Bytes of those pictures, as they came.", registry=here)

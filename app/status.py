@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from app.admission import Admission, Held
 from app.catalog import Catalog
 from app.lane import Lane, LaneState
+from app.ledger.ledger import Ledger
 from app.pool import Pool
 
 
@@ -83,18 +84,20 @@ class Run:
     at: float = field(default_factory=time.monotonic)
 
 
-def why_not_ready(run: Run, pool: Pool, catalog: Catalog) -> list[str]:
+def why_not_ready(run: Run, pool: Pool, catalog: Catalog, ledger: Ledger) -> list[str]:
     """Reasons, for a person; none where a part can be inspected."""
     reasons = ["the service is stopping"] if run.stopping.is_set() else []
     if not pool.is_ready:
         reasons += [lane.trouble for lane in pool.lanes if lane.trouble is not None]
+    if ledger.trouble is not None:
+        reasons.append(ledger.trouble)
     if not catalog.is_ready:
         failures = [f"{product}: {reason}" for product, reason in catalog.failures.items()]
         reasons += failures or ["no product has been loaded and scored its golden pictures yet"]
     return reasons
 
 
-async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catalog) -> Status:
+async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catalog, ledger: Ledger) -> Status:
     """All of it, as it is now."""
     names = await asyncio.to_thread(catalog.products)
     now = time.monotonic()
@@ -104,7 +107,7 @@ async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catal
         uptime_s=round(now - run.at, 3),
         draining=run.stopping.is_set(),
         degraded="cpu" if any(lane.is_degraded for lane in pool.lanes) else None,
-        not_ready=why_not_ready(run, pool, catalog),
+        not_ready=why_not_ready(run, pool, catalog, ledger),
         workers=[_worker(lane) for lane in pool.lanes],
         queues=Queues(
             total=_queue(admission.total, now),

@@ -5,32 +5,38 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.errors import NotReady
 from app.openapi import binary, problems
-from app.schemas import Health
+from app.schemas import Alive
 from app.status import Status, describe, why_not_ready
 
 router = APIRouter(tags=["operation"])
 
 
 @router.get("/livez", responses=problems())
-async def livez() -> Health:
+async def livez() -> Alive:
     """The process answers."""
-    return Health(status="alive")
+    return Alive(status="alive")
 
 
 @router.get("/readyz", responses=problems("service.not_ready"))
-async def readyz(request: Request) -> Health:
-    """A worker has loaded a product and its golden pictures scored as at export; else `detail` has the reasons."""
+async def readyz(request: Request) -> Alive:
+    """A worker has loaded a product and its golden pictures scored as at export, and the ledger takes verdicts.
+
+    Else `detail` has the reasons.
+    """
     state = request.app.state
-    if reasons := why_not_ready(state.run, state.pool, state.catalog):
+    await state.ledger.probe()
+    if reasons := why_not_ready(state.run, state.pool, state.catalog, state.ledger):
         raise NotReady("; ".join(reasons))
-    return Health(status="ready")
+    return Alive(status="ready")
 
 
 @router.get("/status", responses=problems("product.unavailable"))
 async def status(request: Request) -> Status:
     """Workers, queues and products, as they are now."""
     state = request.app.state
-    return await describe(run=state.run, pool=state.pool, admission=state.admission, catalog=state.catalog)
+    return await describe(
+        run=state.run, pool=state.pool, admission=state.admission, catalog=state.catalog, ledger=state.ledger
+    )
 
 
 @router.get("/metrics", response_class=Response, responses=binary("text/plain") | problems())
