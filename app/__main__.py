@@ -1,4 +1,4 @@
-"""`python -m app` serves the model store until SIGTERM or Ctrl-C; `python -m app migrate` brings the ledger up to date."""
+"""`python -m app` serves the model store until SIGTERM or Ctrl-C; `python -m app migrate` prepares the ledger."""
 
 import argparse
 import asyncio

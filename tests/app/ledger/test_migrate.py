@@ -38,7 +38,7 @@ def test_what_migrations_make_is_what_the_program_expects(url: URL) -> None:
 
 def test_an_empty_database_of_a_server_is_made_by_migrate_and_not_by_a_start(server: Cluster) -> None:
     with engine_of(ledger_url(Path(), server.database())) as engine:
-        with pytest.raises(WrongSchema, match="no schema yet.*python -m app migrate"):
+        with pytest.raises(WrongSchema, match=r"no schema yet.*python -m app migrate"):
             ensure_schema(engine)
         migrate(engine)
         ensure_schema(engine)
@@ -96,7 +96,7 @@ def test_programs_of_before_refuse_a_ledger_of_today(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["mysql://x/y", "no url", "postgresql://127.0.0.1:1/none"])
 def test_a_database_that_cannot_be_is_refused_with_a_sentence(given: str) -> None:
-    with pytest.raises(LedgerUnavailable, match="ledger|LEDGER"), engine_of(ledger_url(Path(), given)) as engine:
+    with pytest.raises(LedgerUnavailable, match=r"ledger|LEDGER"), engine_of(ledger_url(Path(), given)) as engine:
         ensure_schema(engine)
 
 
