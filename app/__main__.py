@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app.ledger.database import ledger_url, open_engine
@@ -20,6 +22,7 @@ from app.main import create_app
 from app.settings import Settings
 
 FORCED_EXIT = 1
+SWITCH_S = 0.001  # Python's 5 ms let a busy event loop hold up each answer of the database to the ledger's thread
 
 
 class Server(uvicorn.Server):
@@ -45,7 +48,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def main() -> None:
+def main(create: Callable[[Settings], FastAPI] = create_app) -> None:
     """Read the settings, serve, end with 0; a malformed setting, or a ledger that is not ours, with 2 and one line."""
     parser = argparse.ArgumentParser(prog="python -m app", description="The inspection service; INSPECT_* set it up.")
     parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
@@ -65,17 +68,17 @@ def main() -> None:
     except LedgerError as exc:
         _say(str(exc))
         sys.exit(2)
-    _serve(settings)
+    _serve(settings, create(settings))
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, app: FastAPI) -> None:
+    sys.setswitchinterval(SWITCH_S)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,

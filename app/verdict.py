@@ -78,8 +78,9 @@ def answer_of(record: Record, drawn: bytes | None = None) -> dict[str, Any]:
     picture = _group(record, PICTURE)
     answer["picture"] = None if picture is None else picture | {"health": None if record.mean is None else health}
     answer |= {name: getattr(record, name) for name in HOW}
-    if drawn is not None and record.heatmap is not None:
-        answer["heatmap"] = record.heatmap | {"data": base64.b64encode(drawn).decode()}
+    if record.heatmap is not None:
+        data = None if drawn is None else base64.b64encode(drawn).decode()
+        answer["heatmap"] = {"lost": False} | record.heatmap | {"data": data}
     return answer
 
 

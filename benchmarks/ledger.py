@@ -1,14 +1,15 @@
 """How fast does the ledger commit, how fast is it polled, and how large does it become?
 
-In: --database sqlite|postgresql|both, --seconds a row, --records for the poll. Out: tables on stdout. Each row has the
-ledger beside a bare loop of the same driver in the same run: INSERT of the same row and COMMIT, nothing else, one loop a
-connection. SQLite has one writer at a time, so its bare loop is always one. PostgreSQL is a server of its own with fsync
-on (Debian's package; tests/postgres.py). Commits/s of the ledger are answered appends: each waits for its own commit.
+In: --database sqlite|postgresql|both, --seconds a row, --records for the poll. Out: lines on stdout. Each has the
+ledger beside a bare loop of the same driver in the same run: INSERT of the same row and COMMIT, nothing else, one loop
+and connection a writer. SQLite has one writer at a time, so its bare loop is always one. PostgreSQL is a server of its
+own with fsync on (Debian's package; tests/postgres.py). What counts of the ledger are appends that were answered.
 """
 
 import argparse
 import asyncio
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +24,7 @@ import psycopg
 from sqlalchemy import insert, text, update
 from sqlalchemy.engine import URL
 
+from app.__main__ import SWITCH_S
 from app.ledger.database import _compact, ledger_url, open_engine, writing
 from app.ledger.ledger import Ledger
 from app.ledger.migrate import migrate
@@ -44,13 +46,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--records", type=int, default=1_000_000)
     options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_S)
     for name in ("sqlite", "postgresql") if options.database == "both" else (options.database,):
         for writers in WRITERS:
             with _database(name) as url:
                 bare = _bare(url, writers, options.seconds)
             with _database(name) as url:
                 ours = asyncio.run(_appends(url, writers, options.seconds))
-            print(f"{name} {writers:3d} writers: {ours:6.0f} commits/s, bare {bare:6.0f}, {ours / bare:4.0%}", flush=True)
+            print(
+                f"{name} {writers:3d} writers: {ours:6.0f} commits/s, bare {bare:6.0f}, {ours / bare:4.0%}", flush=True
+            )
         with _database(name) as url:
             _fill(url, options.records)
             size = _bytes(url) / options.records

@@ -72,12 +72,6 @@ verdicts = Table(
     Column("reinspect", Boolean, nullable=False),
 )
 Index("verdicts_part", verdicts.c.part_id, verdicts.c.seq, sqlite_where=verdicts.c.part_id.is_not(None))
-Index(  # small: only those that were meant to be inspected again
-    "verdicts_reinspected",
-    verdicts.c.part_id,
-    sqlite_where=verdicts.c.reinspect.is_(True),
-    postgresql_where=verdicts.c.reinspect.is_(True),
-)
 Index("verdicts_job", verdicts.c.job, verdicts.c.seq, sqlite_where=verdicts.c.job.is_not(None))
 
 counter = Table(

@@ -9,7 +9,7 @@ the next one. A record that the database cannot take fails alone.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from app.ledger.database import translated, writing
 from app.ledger.dispositions import Disposition, dispose
-from app.ledger.errors import LedgerBusy, LedgerError, LedgerUnavailable
+from app.ledger.errors import KeyTaken, LedgerBusy, LedgerError, LedgerUnavailable
 from app.ledger.record import Committed, Record
 from app.ledger.store import store
 
@@ -112,16 +112,19 @@ class Writer:
     def _commit_again(self, batch: Sequence[_Entry]) -> list[Outcome]:
         """Once more where the connection was lost: what was committed all the same is then found by its id."""
         try:
-            return self._commit(batch)
+            return self._commit(batch, doubtful=())
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             log.warning("the ledger's connection was lost; connecting again")
-            return self._commit(batch)
+            ids = {entry.what.id for entry in batch if isinstance(entry.what, Record)}
+            return self._commit(batch, doubtful=ids)
 
-    def _commit(self, batch: Sequence[_Entry]) -> list[Outcome]:
+    def _commit(self, batch: Sequence[_Entry], doubtful: Collection[str]) -> list[Outcome]:
+        entries = [entry.what for entry in batch]
         with self._engine.begin() as connection:
-            return _apply(connection, [entry.what for entry in batch])
+            outcomes = iter(store(connection, [entry for entry in entries if isinstance(entry, Record)], doubtful))
+            return [_apply(connection, entry, outcomes) for entry in entries]
 
     def _answer(self, pairs: Sequence[tuple[_Entry, Outcome]]) -> None:
         """In the event loop: callers that have gone away are left alone."""
@@ -137,17 +140,13 @@ class Writer:
             self._on_commit(max(numbers))
 
 
-def _apply(connection: Connection, entries: Sequence[What]) -> list[Outcome]:
-    outcomes = iter(store(connection, [entry for entry in entries if isinstance(entry, Record)]))
-    result: list[Outcome] = []
-    for entry in entries:
-        if isinstance(entry, Record):
-            result.append(next(outcomes))
-            continue
-        if isinstance(entry, Disposition):
-            dispose(connection, entry)
-        result.append(entry)
-    return result
+def _apply(connection: Connection, entry: What, outcomes: Iterator[Committed | KeyTaken]) -> Outcome:
+    """The outcome of a record is the next one; the others are done here."""
+    if isinstance(entry, Record):
+        return next(outcomes)
+    if isinstance(entry, Disposition):
+        dispose(connection, entry)
+    return entry
 
 
 def _refusal(error: Exception) -> LedgerError:

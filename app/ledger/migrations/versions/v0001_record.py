@@ -16,10 +16,6 @@ def upgrade() -> None:
     serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.create_table("verdicts", *_who(serial), *_decision(), *_picture(), *_rest())
     op.create_index("verdicts_part", "verdicts", ["part_id", "seq"], sqlite_where=sa.text("part_id IS NOT NULL"))
-    meant = sa.text("reinspect IS true")
-    op.create_index(
-        "verdicts_reinspected", "verdicts", ["part_id"], sqlite_where=sa.text("reinspect IS 1"), postgresql_where=meant
-    )
     op.create_index("verdicts_job", "verdicts", ["job", "seq"], sqlite_where=sa.text("job IS NOT NULL"))
     counter = op.create_table(
         "counter",
