@@ -24,12 +24,19 @@ class Feed:
         self._waiting = 0
         self._watch: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` at each commit of this process; it must return at once."""
+        self._listeners.append(listener)
 
     def advance(self, seq: int) -> None:
         """Verdicts up to `seq` can be read."""
         if seq > self.head:
             self.head = seq
             self._wake()
+            for listener in self._listeners:
+                listener()
 
     def close(self) -> None:
         """Nobody waits any longer than a tick from now on: the service is about to stop."""

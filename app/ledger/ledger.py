@@ -24,7 +24,7 @@ from app.ledger.migrate import ensure_schema
 from app.ledger.reading import Head, Page, Part, Query
 from app.ledger.record import Committed, Record
 from app.ledger.schema import counter
-from app.ledger.writer import Probe, Writer
+from app.ledger.writer import Change, Probe, Writer
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -57,6 +57,15 @@ class Ledger:
     async def dispose(self, disposition: Disposition) -> None:
         """Commit what a person found."""
         await self._writer.write(disposition)
+
+    async def change(self, work: Callable[[Connection], T]) -> T:
+        """Commit what `work` does, together with records that come at the same time; from any event loop."""
+        result: T = await self._writer.write(Change(work))
+        return result
+
+    async def ask(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `question` finds; from any event loop."""
+        return await self._read(question, *args, **kwargs)
 
     async def probe(self) -> None:
         """Commit nothing, where the last commit failed, to see whether the next would."""

@@ -102,3 +102,33 @@ old_heatmaps = Table(  # those of ledgers of schema 1, which held them in their 
     Column("verdict_id", String(36), primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
+
+targets = Table(  # where verdicts are delivered to: how far each has come (docs/adr/0009-delivery.md)
+    "targets",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column(
+        "epoch", Integer, nullable=False
+    ),  # counts replays and take-overs: progress of an epoch before counts no more
+    Column("seq", BigInteger, nullable=False),  # every station is done up to here
+)
+
+target_stations = Table(  # those that have come further than that
+    "target_stations",
+    metadata,
+    Column("target", String(63), ForeignKey("targets.name"), primary_key=True),
+    Column("station", String(200), primary_key=True),  # empty where the part names none
+    Column("seq", BigInteger, nullable=False),
+)
+
+dead_letters = Table(  # verdicts that a receiver refused for good
+    "dead_letters",
+    metadata,
+    Column("target", String(63), ForeignKey("targets.name"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("verdict_id", String(36), nullable=False),
+    Column("station", String(200), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", String(MOMENT), nullable=False),
+)

@@ -33,8 +33,15 @@ class Probe:
     """A commit of nothing: does the database take it?"""
 
 
-What = Record | Disposition | Probe
-Outcome = Committed | Disposition | Probe | LedgerError
+class Change:
+    """What else is to be in the ledger: `work` runs in the transaction, and its result is the outcome."""
+
+    def __init__(self, work: Callable[[Connection], Any]) -> None:
+        self.work = work
+
+
+What = Record | Disposition | Probe | Change
+Outcome = Any  # Committed, what a change gave, or LedgerError
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +153,8 @@ def _apply(connection: Connection, entry: What, outcomes: Iterator[Committed | K
         return next(outcomes)
     if isinstance(entry, Disposition):
         dispose(connection, entry)
+    if isinstance(entry, Change):
+        return entry.work(connection)
     return entry
 
 
