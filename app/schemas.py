@@ -183,7 +183,7 @@ class AtStation(BaseModel):
     station: str | None
     counts_as: Literal["ok", "review", "ng"]
     revision: int
-    decided_by: Answer
+    decisive: Answer
 
 
 class PartAnswer(BaseModel):

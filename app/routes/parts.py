@@ -29,7 +29,7 @@ async def part(request: Request, part_id: str) -> dict[str, Any]:
             "station": each.newest.station,
             "counts_as": each.decisive.counts_as,
             "revision": each.newest.revision,
-            "decided_by": answer_of(each.decisive),
+            "decisive": answer_of(each.decisive),
         }
         for each in found.stations
     ]

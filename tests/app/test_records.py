@@ -170,6 +170,11 @@ def test_an_error_may_come_later_too(client: Client) -> None:
     assert settled(client, taken.headers["location"])["code"] == "picture.unsupported_format"
 
 
+def test_nothing_is_promised_for_a_product_that_is_none(client: Client) -> None:
+    problem = post(client, product="made-up", headers={"Prefer": "respond-async"})
+    assert (problem.status_code, problem.json()["code"]) == (404, "product.unknown")
+
+
 def test_a_later_answer_of_a_known_key_comes_at_once(client: Client) -> None:
     later = {"Prefer": "respond-async", **key("k-5")}
     places = {post(client, 19, headers=later).headers["location"] for _ in range(2)}
