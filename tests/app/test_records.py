@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import text
 
+from app.errors import HungUp, Refused
 from app.ledger.database import ledger_url, open_engine, writing
+from app.part import Part
+from app.submission import Submission
 from model_store.registry import Registry
 from tests.app.fake_detector import load_fake, load_slow
 from tests.app.service import serving
@@ -174,6 +178,19 @@ def test_an_error_may_come_later_too(client: Client) -> None:
     taken = post(client, data=b"no picture", headers={"Prefer": "respond-async"})
     assert taken.status_code == 202
     assert settled(client, taken.headers["location"])["code"] == "picture.unsupported_format"
+
+
+def test_a_part_whose_client_hung_up_is_an_error_and_no_gap_in_what_the_mes_sees(client: Client) -> None:
+    state = client.app.state  # type: ignore[attr-defined]
+    submission = Submission(part=Part(product="plate", part_id="H-1"), received_at=datetime.now(UTC))
+
+    async def hang_up() -> None:
+        raise HungUp("the client hung up before its answer")
+
+    with pytest.raises(Refused):
+        client.portal.call(state.refusals.guard, submission, hang_up())  # type: ignore[union-attr]
+    (kept,) = client.get("/verdicts?part_id=H-1").json()["verdicts"]
+    assert (kept["id"], kept["verdict"], kept["code"]) == (submission.id, "error", "request.hung_up")
 
 
 def test_nothing_is_promised_for_a_product_that_is_none(client: Client) -> None:
