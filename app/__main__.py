@@ -79,6 +79,7 @@ def _serve(settings: Settings, app: FastAPI) -> None:
     sys.setswitchinterval(SWITCH_S)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the schema
     config = uvicorn.Config(
         app,
         host=settings.host,

@@ -48,6 +48,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
+            asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
         ]
         yield
         state.run.stopping.set()

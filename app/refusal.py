@@ -60,7 +60,7 @@ class Refusals:
     async def refuse(self, submission: Submission, error: Exception) -> Exception:
         """Record `error` in place of a verdict; what is to be raised."""
         product = submission.part.product
-        if not await self._is_product(product):
+        if not await self.knows(product):
             return error
         _, code = row_of(error)
         if code == "service.fault":
@@ -79,6 +79,15 @@ class Refusals:
         recorded = await self._record(record, error)
         return Refused(error, verdict_id=submission.id, counts_as=counts_as, recorded=recorded)
 
+    async def knows(self, name: str) -> bool:
+        """Whether `name` is a product of the store, and not a word that a sender made up."""
+        if self._catalog.served(name) is not None:
+            return True
+        try:
+            return name in await asyncio.to_thread(self._catalog.products)
+        except ArtifactError:
+            return False
+
     async def _record(self, record: Record, error: Exception) -> bool:
         try:
             if isinstance(error, LedgerUnavailable | LedgerBusy):  # what is away takes no record of being away
@@ -89,11 +98,3 @@ class Refusals:
             self._metrics.unrecorded.inc()
             return False
         return True
-
-    async def _is_product(self, name: str) -> bool:
-        if self._catalog.served(name) is not None:
-            return True
-        try:
-            return name in await asyncio.to_thread(self._catalog.products)
-        except ArtifactError:
-            return False

@@ -43,6 +43,11 @@ class Feed:
         self._is_closed = True
         self._wake()
 
+    async def close_after(self, stopping: asyncio.Event) -> None:
+        """Close as soon as the service is about to stop, or those who wait would hold it up."""
+        await stopping.wait()
+        self.close()
+
     async def beyond(self, seq: int, wait_s: float) -> bool:
         """Whether there is a verdict after `seq`, waiting for one at most `wait_s` seconds."""
         end = time.monotonic() + wait_s

@@ -17,6 +17,7 @@ from app.refusal import Refusals
 from app.schemas import Answer
 from app.submission import Submission, natural_key, read_key, submit, wants_later
 from app.verdict import answer_of, pending_answer
+from model_store.errors import UnknownProduct
 
 router = APIRouter(tags=["inspection"])
 READING = ("verdict.unknown", "verdict.is_error", "part.unknown", "cursor.bad", "cursor.retired")
@@ -79,6 +80,8 @@ async def _begin(request: Request, submission: Submission) -> Response:
     """202 and where the verdict will be; a verdict that was given before under the same key at once."""
     state = request.app.state
     background: Later = state.later
+    if not await state.refusals.knows(submission.part.product):
+        raise UnknownProduct(f"no version of {submission.part.product!r} is in the store")
     running: Submission | None = state.inflight.leader(submission.key)
     if running is None:
         inspection: Inspection = state.inspection

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from app.ledger.ledger import Ledger
+from app.ledger_schemas import PartAnswer
 from app.openapi import problems
-from app.schemas import PartAnswer
 from app.verdict import answer_of
 
 router = APIRouter(tags=["verdicts"])
@@ -29,7 +29,7 @@ async def part(request: Request, part_id: str) -> dict[str, Any]:
             "station": each.newest.station,
             "counts_as": each.decisive.counts_as,
             "revision": each.newest.revision,
-            "decided_by": answer_of(each.decisive),
+            "decisive": answer_of(each.decisive),
         }
         for each in found.stations
     ]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,17 @@ class Line:
     def kill(self) -> None:
         """SIGKILL of the service and its workers."""
         if self._service is not None:
-            os.killpg(self._service.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._service.pid, signal.SIGKILL)
             self._service.wait()
+
+    def stop(self) -> float:
+        """SIGTERM of the service; the seconds that it took to end."""
+        began = time.monotonic()
+        if self._service is not None:
+            self._service.terminate()
+            self._service.wait(60)
+        return time.monotonic() - began
 
     def run(self, kills: int, chance: random.Random) -> list[dict[str, Any]]:
         """Kill it `kills` times at random under load; the whole ledger, in its order, read afterwards."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,13 @@ def test_a_listener_gets_what_it_missed_and_only_of_its_station(line: Line, fold
 def test_what_a_person_found_is_recorded(line: Line, folder: Path) -> None:
     verdict_id = httpx.get(f"{line.address}/verdicts?limit=1").json()["verdicts"][0]["id"]
     assert json.loads(shell(folder, "/disposition", SERVICE=line.address, ID=verdict_id))["found"] == "good"
+
+
+def test_those_who_wait_for_a_verdict_do_not_hold_up_a_stop(line: Line) -> None:
+    polls = [("/verdicts", {"after": "latest", "wait": 60}), ("/verdicts/stream", {})]
+    with ThreadPoolExecutor(2) as waiting:
+        answers = [waiting.submit(httpx.get, line.address + path, params=query, timeout=70) for path, query in polls]
+        time.sleep(0.3)
+        assert line.stop() < 5
+        assert answers[0].result().json()["verdicts"] == []
+        assert answers[1].result().status_code == 200
