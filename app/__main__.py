@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from app.delivery.errors import BadTargets
 from app.ledger.database import ledger_url, open_engine
 from app.ledger.errors import LedgerError
 from app.ledger.migrate import ensure_schema, migrate
@@ -49,7 +50,7 @@ class Server(uvicorn.Server):
 
 
 def main(create: Callable[[Settings], FastAPI] = create_app) -> None:
-    """Read the settings, serve, end with 0; a malformed setting, or a ledger that is not ours, with 2 and one line."""
+    """Read the settings, serve, end with 0; settings, ledger or targets that are wrong: 2 and one line."""
     parser = argparse.ArgumentParser(prog="python -m app", description="The inspection service; INSPECT_* set it up.")
     parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
     command = parser.parse_args().command
@@ -61,14 +62,15 @@ def main(create: Callable[[Settings], FastAPI] = create_app) -> None:
             return
         ensure_schema(engine)
         engine.dispose()
+        app = create(settings)
     except ValidationError as exc:
         for error in exc.errors():
             _say(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}")
         sys.exit(2)
-    except LedgerError as exc:
+    except (LedgerError, BadTargets) as exc:
         _say(str(exc))
         sys.exit(2)
-    _serve(settings, create(settings))
+    _serve(settings, app)
 
 
 def _say(line: str) -> None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app import pool_errors as pool
 from app.arrival import REQUEST_ID, arrival_of
+from app.delivery import errors as delivery
 from app.ledger import errors as ledger
 from app.metrics import Metrics
 from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
@@ -106,6 +107,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     ledger.CursorRetired: (410, "cursor.retired"),
     ledger.LedgerBusy: (503, "ledger.busy"),
     ledger.LedgerError: (503, "ledger.unavailable"),
+    delivery.UnknownTarget: (404, "delivery.unknown_target"),
     NoHeatmap: (404, "heatmap.none"),
     HeatmapLost: (404, "heatmap.lost"),
     HeatmapExpired: (410, "heatmap.expired"),

@@ -13,6 +13,7 @@ from app.batching import BatchLimits
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
+from app.delivery.deliveries import Deliveries, open_channels
 from app.errors import install_handlers
 from app.inflight import InFlight
 from app.inspection import Inspection
@@ -25,7 +26,7 @@ from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
-from app.routes import changeover, dispositions, docs, health, inspect, parts, products, verdicts
+from app.routes import changeover, deliveries, dispositions, docs, health, inspect, parts, products, verdicts
 from app.scoring import Scoring
 from app.settings import Settings, find_devices
 from app.status import Run
@@ -37,7 +38,7 @@ VERSION = "0.1.0"
 
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
-    """The service; its workers start with it and are drained when it stops."""
+    """The service; its workers start with it and are drained when it stops. `BadTargets`."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -45,6 +46,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
         state.pool.start()
+        state.deliveries.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
@@ -54,6 +56,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         state.run.stopping.set()
         await state.pool.drain(settings.drain_s)
         await state.later.drain()
+        await state.deliveries.stop()
         for task in background:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -63,7 +66,8 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
     metrics = Metrics()
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs):
+    app.state.channels = open_channels(settings.targets_file)
+    for module in (inspect, verdicts, dispositions, deliveries, parts, products, changeover, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)
@@ -92,7 +96,10 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
     state.admission, state.quarantine = Admission(held), Quarantine()
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
-    state.ledger, state.inflight = Ledger(ledger_url(settings.data, settings.ledger_url)), InFlight(state.admission)
+    url = ledger_url(settings.data, settings.ledger_url)
+    state.ledger, state.inflight = Ledger(url), InFlight(state.admission)
+    state.deliveries = Deliveries(state.channels, state.ledger, url)
+    state.metrics.delivery.states = state.deliveries.states
     state.pictures = PictureStore(settings.data / "heatmaps", retention)
     state.inspection = Inspection(
         inflight=state.inflight,

@@ -1,7 +1,13 @@
 """What Prometheus scrapes. One registry per service, so that two in one process (tests) do not share counts."""
 
+from collections.abc import Callable, Iterator, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.delivery.state import TargetState
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter that nobody graphs
 
@@ -38,8 +44,37 @@ class Metrics:
         self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
         self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)
         self.restarts_seen = 0  # of the pool, when they were last counted
+        self.delivery = DeliveryMetrics()
+        here.register(self.delivery)
         self.resident = Gauge("inspect_resident_bytes", "Weights in memory, bytes.", ["device"], registry=here)
         self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], registry=here)
+
+
+class DeliveryMetrics(Collector):
+    """Of each target, looked up when Prometheus asks."""
+
+    def __init__(self) -> None:
+        self.states: Callable[[], Sequence[TargetState]] = list
+
+    def collect(self) -> Iterator[Metric]:
+        """One family each, one sample a target."""
+        waiting = GaugeMetricFamily(
+            "inspect_delivery_waiting", "Verdicts that a target has not got.", labels=["target"]
+        )
+        oldest = GaugeMetricFamily(
+            "inspect_delivery_oldest_seconds", "Age of the oldest verdict that is being tried.", labels=["target"]
+        )
+        delivered = CounterMetricFamily("inspect_delivered", "Verdicts that a target has taken.", labels=["target"])
+        failed = CounterMetricFamily("inspect_delivery_failed_attempts", "Tries that failed.", labels=["target"])
+        dead = GaugeMetricFamily("inspect_delivery_dead_letters", "Verdicts that are put aside.", labels=["target"])
+        for state in self.states():
+            if state.serves:  # of several processes one counts
+                waiting.add_metric([state.target], state.waiting)
+                oldest.add_metric([state.target], state.oldest_s)
+                dead.add_metric([state.target], state.dead)
+            delivered.add_metric([state.target], state.delivered)
+            failed.add_metric([state.target], state.failed)
+        yield from (waiting, oldest, delivered, failed, dead)
 
 
 class RequestCount:

@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     natural_key: bool = False
     """Whether a picture that is posted again for the same part and station is the same request."""
     product_fail_safe: dict[str, Literal["ng", "review"]] = {}
+    targets_file: Path | None = None
+    """TOML: the webhooks and brokers that verdicts are delivered to."""
     devices: str = "auto"
     """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64

@@ -56,6 +56,7 @@ class Courier:
         self._saved = Position(0, 0)
         self._epoch = 0
         self._nudged = asyncio.Event()
+        self._doubted = False
 
     @property
     def waiting(self) -> int:
@@ -72,6 +73,10 @@ class Courier:
     def nudge(self) -> None:
         """There may be something new."""
         self._nudged.set()
+
+    def doubt(self) -> None:
+        """The positions may have been moved."""
+        self._doubted = True
 
     async def run(self) -> None:
         """Deliver for ever, while this process is the one that does."""
@@ -106,7 +111,8 @@ class Courier:
             log.info("target %s: its positions are somebody else's now", name)
         finally:
             with suppress(LedgerError, TimeoutError):
-                await asyncio.wait_for(self._save(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._save()
 
     async def _scan(self, tasks: asyncio.TaskGroup) -> None:
         """Tell the stations what there is for them; a station that is new gets a task of its own."""
@@ -123,7 +129,8 @@ class Courier:
             self._scanned = found.until
             if not found.has_more:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._nudged.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):  # wait_for of Python 3.11 can lose a cancellation
+                        await self._nudged.wait()
 
     def _begin(self, name: str, tasks: asyncio.TaskGroup) -> Station:
         station = Station(name, max(self._saved.seq, self._saved.stations.get(name, 0)))
@@ -148,8 +155,8 @@ class Courier:
             await asyncio.sleep(SAVE_S)
             if not await self._insist(self._save):
                 return
-            if loop.time() - looked > POLL_S:
-                looked = loop.time()
+            if self._doubted or loop.time() - looked > POLL_S:
+                looked, self._doubted = loop.time(), False
                 if await self._ask(positions.epoch, self.target.name) != self._epoch or not await self._claims():
                     return
 

@@ -9,7 +9,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from app.delivery.errors import UnknownTarget
 from app.delivery.mqtt import MqttChannel
 from app.delivery.positions import DeadLetter
 from app.delivery.sender import Channel
+from app.delivery.state import TargetState
 from app.delivery.targets import AnyTarget, Mqtt, Webhook, read_targets
 from app.delivery.webhook import WebhookChannel
 from app.ledger.ledger import Ledger
@@ -30,23 +30,6 @@ from app.ledger.ledger import Ledger
 log = logging.getLogger(__name__)
 AGAIN_S = 5.0  # after a fault of ours
 STOP_S = 5.0  # that a stop waits for what is being written down
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetState:
-    """One target, as it is now. `trouble` is the receiver's last failure, until it takes something."""
-
-    target: str
-    kind: str
-    place: str
-    serves: bool
-    trouble: str | None
-    waiting: int
-    oldest_s: float
-    delivered: int
-    failed: int
-    dead: int
-    position: int
 
 
 def open_channels(path: Path | None) -> list[tuple[AnyTarget, Channel]]:
@@ -68,6 +51,7 @@ class Deliveries:
         }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._is_to_stop = False
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="deliveries", daemon=True)
 
     def start(self) -> None:
@@ -78,6 +62,7 @@ class Deliveries:
 
     async def stop(self) -> None:
         """Write down how far each has come, and end; what is on its way is sent again by the next start."""
+        self._is_to_stop = True
         if self._thread.is_alive():
             self._tell(lambda: self._stopping.set() if self._stopping else None)
             await asyncio.to_thread(self._thread.join, STOP_S)
@@ -99,9 +84,9 @@ class Deliveries:
 
     async def replay(self, name: str, after: int) -> None:
         """Deliver everything after the number `after`, again or at last; what lies before it is given up."""
-        self._courier(name)
+        courier = self._courier(name)
         await self._ledger.change(partial(positions.rewind, name=name, seq=after))
-        self._tell(self._nudge)
+        self._tell(courier.doubt)
 
     def _courier(self, name: str) -> Courier:
         courier = self._couriers.get(name)
@@ -112,7 +97,8 @@ class Deliveries:
     async def _run(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         tasks = [asyncio.create_task(self._watched(courier)) for courier in self._couriers.values()]
-        await self._stopping.wait()
+        if not self._is_to_stop:
+            await self._stopping.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -150,4 +136,5 @@ def _state(name: str, courier: Courier, now: datetime) -> TargetState:
         failed=sender.failed,
         dead=courier.dead,
         position=courier.position,
+        is_away=sender.is_away,
     )

@@ -1,8 +1,8 @@
 """A verdict → PUBLISH with QoS 1, and the broker's acknowledgement.
 
 In: a message. Out: nothing, once the broker has acknowledged it. Refuses: `ReceiverAway` where there is no connection
-or no acknowledgement; `ReceiverRefused` where MQTT 5 gives a reason for not taking it. (A broker that speaks 3.1.1 cannot
-say so: what its rules forbid is acknowledged and dropped.)
+or no acknowledgement; `ReceiverRefused` where MQTT 5 gives a reason for not taking it. (A broker that speaks 3.1.1
+cannot say so: what its rules forbid is acknowledged and dropped.)
 Each connection is a client of its own: what one has not acknowledged is the courier's to send again, and nobody else's.
 """
 

@@ -44,6 +44,11 @@ class Sender:
         self.delivered = 0
         self.failed = 0
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the receiver is waited for."""
+        return self._away > 0
+
     async def deliver(self, record: Record) -> DeadLetter | None:
         """Try until the receiver has it, or has refused it so often that it is put aside."""
         message, refusals = Message.of(record), 0

@@ -1,8 +1,8 @@
 """The file of targets (TOML, `INSPECT_TARGETS_FILE`) → where verdicts go, which, and with what secrets.
 
-In: tables `[webhook.<name>]` and `[mqtt.<name>]`; files that they name are looked for beside the file itself. Out: targets,
-frozen. Refuses: what is unknown or malformed, and secrets that are not there (`BadTargets`), never with a secret in
-its message. A secret stands in a file or in the environment, not in the file of targets.
+In: tables `[webhook.<name>]` and `[mqtt.<name>]`; files that they name are looked for beside the file itself. Out:
+targets, frozen. Refuses: what is unknown or malformed, and secrets that are not there (`BadTargets`), never with a
+secret in its message. A secret stands in a file or in the environment, not in the file of targets.
 """
 
 import os

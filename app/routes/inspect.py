@@ -23,7 +23,13 @@ router = APIRouter(tags=["inspection"])
 READING = ("verdict.unknown", "verdict.is_error", "part.unknown", "cursor.bad", "cursor.retired")
 HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
 CHANGEOVER = ("product.version_refused", "product.not_prepared", "product.nothing_to_roll_back")
-ELSEWHERE = {*READING, *HEATMAP, *CHANGEOVER, "service.not_ready"}  # codes that inspecting never gives
+ELSEWHERE = {
+    *READING,
+    *HEATMAP,
+    *CHANGEOVER,
+    "service.not_ready",
+    "delivery.unknown_target",
+}  # codes that inspecting never gives
 REPLAYED = "Idempotency-Replayed"
 
 

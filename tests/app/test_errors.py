@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from app.delivery.errors import UnknownTarget
 from app.errors import row_of
 from app.ledger.errors import LedgerError
 from app.picture_errors import PictureError
@@ -20,7 +21,11 @@ def leaves(kind: type[Exception]) -> list[type[Exception]]:
 
 @pytest.mark.parametrize(
     "leaf",
-    [leaf for root in (DecodeError, ArtifactError, PoolError, LedgerError, PictureError) for leaf in leaves(root)],
+    [
+        leaf
+        for root in (DecodeError, ArtifactError, PoolError, LedgerError, PictureError, UnknownTarget)
+        for leaf in leaves(root)
+    ],
 )
 def test_every_leaf_has_a_row(leaf: type[Exception]) -> None:
     status, code = row_of(leaf("x"))
