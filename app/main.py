@@ -19,6 +19,7 @@ from app.inflight import InFlight
 from app.inspection import Inspection
 from app.later import Later
 from app.ledger.database import ledger_url
+from app.ledger.journal import open_journal
 from app.ledger.ledger import Ledger
 from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
@@ -97,7 +98,10 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     state.admission, state.quarantine = Admission(held), Quarantine()
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
     url = ledger_url(settings.data, settings.ledger_url)
-    state.ledger, state.inflight = Ledger(url), InFlight(state.admission)
+    state.ledger, state.inflight = (
+        Ledger(url, open_journal(settings.data, settings.journal_bytes)),
+        InFlight(state.admission),
+    )
     state.deliveries = Deliveries(state.channels, state.ledger, url)
     state.metrics.delivery.states = state.deliveries.states
     state.pictures = PictureStore(settings.data / "heatmaps", retention)

@@ -36,6 +36,7 @@ class Metrics:
         self.unrecorded = Counter(
             "inspect_errors_unrecorded", "Errors of inspections that the ledger did not take.", registry=here
         )
+        self.spooled = Gauge("inspect_spooled", "Verdicts that wait in the journal for the database.", registry=here)
         self.replays = Counter("inspect_replays", "Verdicts given again to a repeated request.", registry=here)
         self.quarantined = Gauge("inspect_quarantined_pictures", "Pictures that killed workers.", registry=here)
         self.held = Gauge("inspect_held_pictures", "Pictures that have come and have no answer.", registry=here)

@@ -120,8 +120,8 @@ class Answer(BaseModel):
     )
 
     id: str
-    seq: int
-    """Counts from 1, without a gap, in the order of commits."""
+    seq: int | None
+    """Counts from 1, without a gap, in the order of commits; null while the verdict waits in the journal."""
     product: str
     part_id: str | None
     station: str | None
@@ -147,8 +147,8 @@ class Answer(BaseModel):
     software: str | None
     device: str | None
     precision: str | None
-    revision: int
-    """Counts the re-inspections of the part that were meant."""
+    revision: int | None
+    """Counts the re-inspections of the part that were meant; null while the verdict waits in the journal."""
     supersedes: str | None
     """The id of the verdict that this one takes the place of."""
     request_id: str | None
@@ -222,3 +222,5 @@ class Alive(BaseModel):
     """Alive, or ready."""
 
     status: Literal["alive", "ready"]
+    degraded: str | None = None
+    """What is not as it should be, though parts are inspected."""

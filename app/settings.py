@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     data: Path = Path("var/data")
     ledger_url: str | None = None
     """`postgresql://…`; without it the ledger is an SQLite file in `data`."""
+    journal_bytes: Annotated[int, Field(ge=0)] = 0
+    """A local file of at most this size stands in for the database while that is away; 0: inspections are refused."""
     natural_key: bool = False
     """Whether a picture that is posted again for the same part and station is the same request."""
     product_fail_safe: dict[str, Literal["ng", "review"]] = {}

@@ -61,13 +61,15 @@ class ProductStatus(BaseModel):
 
 
 class Status(BaseModel):
-    """`not_ready` says why /readyz is false; `degraded` is `cpu` where a CUDA device is wanted and not there."""
+    """`not_ready` says why /readyz is false; `degraded` is `journal` while verdicts wait in it for the database, `cpu`
+    where a CUDA device is wanted and not there.
+    """
 
     version: str
     started_at: datetime
     uptime_s: float
     draining: bool
-    degraded: Literal["cpu"] | None
+    degraded: Literal["journal", "cpu"] | None
     not_ready: list[str]
     workers: list[WorkerStatus]
     queues: Queues
@@ -89,8 +91,8 @@ def why_not_ready(run: Run, pool: Pool, catalog: Catalog, ledger: Ledger) -> lis
     reasons = ["the service is stopping"] if run.stopping.is_set() else []
     if not pool.is_ready:
         reasons += [lane.trouble for lane in pool.lanes if lane.trouble is not None]
-    if ledger.trouble is not None:
-        reasons.append(ledger.trouble)
+    if not ledger.takes_verdicts:
+        reasons.append(ledger.trouble or "the ledger takes no verdicts")
     if not catalog.is_ready:
         failures = [f"{product}: {reason}" for product, reason in catalog.failures.items()]
         reasons += failures or ["no product has been loaded and scored its golden pictures yet"]
@@ -106,7 +108,7 @@ async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catal
         started_at=run.started_at,
         uptime_s=round(now - run.at, 3),
         draining=run.stopping.is_set(),
-        degraded="cpu" if any(lane.is_degraded for lane in pool.lanes) else None,
+        degraded=_degraded(pool, ledger),
         not_ready=why_not_ready(run, pool, catalog, ledger),
         workers=[_worker(lane) for lane in pool.lanes],
         queues=Queues(
@@ -116,6 +118,12 @@ async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catal
         ),
         products=[_product(name, pool, catalog) for name in names],
     )
+
+
+def _degraded(pool: Pool, ledger: Ledger) -> Literal["journal", "cpu"] | None:
+    if ledger.spooled:
+        return "journal"
+    return "cpu" if any(lane.is_degraded for lane in pool.lanes) else None
 
 
 def _worker(lane: Lane) -> WorkerStatus:

@@ -78,6 +78,8 @@ def answer_of(record: Record, drawn: bytes | None = None) -> dict[str, Any]:
     picture = _group(record, PICTURE)
     answer["picture"] = None if picture is None else picture | {"health": None if record.mean is None else health}
     answer |= {name: getattr(record, name) for name in HOW}
+    if record.seq == 0:  # it waits in the journal: the ledger will say which it is
+        answer["seq"] = answer["revision"] = None
     if record.heatmap is not None:
         data = None if drawn is None else base64.b64encode(drawn).decode()
         answer["heatmap"] = {"lost": False} | record.heatmap | {"data": data}

@@ -2,6 +2,7 @@
 
 LedgerError
 ├── LedgerUnavailable    the database refused to read or write
+│   └── LedgerAway       it does not answer, or takes nothing whatever it is: where there is a journal, that stands in
 ├── LedgerBusy           more waits to be recorded than the limit
 ├── WrongSchema          the database has another schema than this program; the message says what to run
 ├── UnknownVerdict       no verdict has this id
@@ -19,6 +20,10 @@ class LedgerError(Exception):
 
 class LedgerUnavailable(LedgerError):
     """The database refused."""
+
+
+class LedgerAway(LedgerUnavailable):
+    """The database takes nothing now; nothing is wrong with the record."""
 
 
 class LedgerBusy(LedgerError):

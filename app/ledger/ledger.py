@@ -20,10 +20,12 @@ from app.ledger.database import READERS, open_engine, translated
 from app.ledger.dispositions import Agreement, Disposition, agreement, dispositions_of
 from app.ledger.errors import CursorRetired, LedgerError
 from app.ledger.feed import Feed
+from app.ledger.journal import Journal
 from app.ledger.migrate import ensure_schema
 from app.ledger.reading import Head, Page, Part, Query
 from app.ledger.record import Committed, Record
 from app.ledger.schema import counter
+from app.ledger.spool import Spool
 from app.ledger.writer import Change, Probe, Writer
 
 T = TypeVar("T")
@@ -34,7 +36,7 @@ LATEST = "latest"  # in place of a cursor: what comes from now on
 class Ledger:
     """One database; made and used in one event loop."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, journal: Journal | None = None) -> None:
         self._engine = open_engine(url)
         ensure_schema(self._engine)
         with translated("open"), self._engine.connect() as connection:
@@ -43,14 +45,27 @@ class Ledger:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-reader")
         self.feed = Feed(row.last_seq, self._look)
         self._writer = Writer(self._engine, self.feed.advance)
+        self._spool = None if journal is None else Spool(journal, self._writer.write)
 
     @property
     def trouble(self) -> str | None:
         """Why the last commit failed; None where it did not."""
         return self._writer.trouble
 
+    @property
+    def spooled(self) -> int:
+        """Records that wait in the journal."""
+        return 0 if self._spool is None else len(self._spool.journal)
+
+    @property
+    def takes_verdicts(self) -> bool:
+        """Whether a verdict would be kept now, by the database or by the journal."""
+        return self.trouble is None or (self._spool is not None and not self._spool.journal.is_full)
+
     async def append(self, record: Record) -> Committed:
         """Commit one record; where its key is known, what was committed under it."""
+        if self._spool is not None:
+            return await self._spool.append(record)
         committed: Committed = await self._writer.write(record)
         return committed
 
@@ -74,12 +89,21 @@ class Ledger:
                 await self._writer.write(Probe())
 
     async def find(self, verdict_id: str) -> Record:
-        """One record by its id."""
+        """One record by its id; also one that waits in the journal, whose number is 0."""
+        if self._spool is not None and (waiting := self._spool.journal.find(verdict_id)) is not None:
+            return waiting
         return await self._read(reading.find, verdict_id)
 
     async def find_key(self, key: str) -> Record | None:
-        """The verdict that was given under an idempotency key."""
-        return await self._read(reading.find_key, key)
+        """The verdict that was given under an idempotency key, as far as the database can be asked."""
+        if self._spool is None:
+            return await self._read(reading.find_key, key)
+        if (waiting := self._spool.journal.find_key(key)) is not None:
+            return waiting
+        if self.trouble is None:
+            with suppress(LedgerError):
+                return await self._read(reading.find_key, key)
+        return None
 
     async def old_heatmap(self, verdict_id: str) -> bytes | None:
         """A heatmap that a ledger of schema 1 held in its row."""
@@ -136,6 +160,8 @@ class Ledger:
     async def close(self) -> None:
         """Commit what waits, and end."""
         self.feed.close()
+        if self._spool is not None:
+            await self._spool.close()
         await asyncio.to_thread(self._writer.close)
         self._readers.shutdown()
         self._engine.dispose()

@@ -45,15 +45,17 @@ GIVEN_LATELY = select(*GIVEN_COLUMNS).where(verdicts.c.seq > bindparam("head"))
 
 
 def store(
-    connection: Connection, records: Sequence[Record], doubtful: Collection[str] = ()
+    connection: Connection, records: Sequence[Record], doubtful: Collection[str] = (), spooled: Collection[str] = ()
 ) -> list[Committed | KeyTaken]:
     """Insert what is new; a record that is there already is answered with what is there.
 
     It may be there by its key; by its id an error may, whose part got a verdict all the same, and those of `doubtful`,
-    whose commit was not answered.
+    whose commit was not answered. Those of `spooled` were answered before: where their key is another's by now, they
+    are recorded without it.
     """
     head: int = connection.execute(TAKE_NUMBERS, {"count": len(records)}).scalar_one() - len(records)
-    known = _Known(connection, records, doubtful)
+    known = _Known(connection, records, {*doubtful, *spooled})
+    records = [known.without_foreign_key(record) if record.id in spooled else record for record in records]
     new: list[Record] = []
     for record in records:
         if known.like(record) is None:
@@ -97,6 +99,11 @@ class _Known:
     def like(self, record: Record) -> Record | None:
         """What is there in place of `record`."""
         return self.by_id.get(record.id) or self._by_key.get(record.idempotency_key or "")
+
+    def without_foreign_key(self, record: Record) -> Record:
+        """The record, whose key is dropped where it is another record's."""
+        found = self._by_key.get(record.idempotency_key or "")
+        return record if found is None or found.id == record.id else replace(record, idempotency_key=None)
 
     def outcome(self, record: Record) -> Committed | KeyTaken:
         """What the caller that sent `record` is told."""

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from app.ledger.database import translated, writing
 from app.ledger.dispositions import Disposition, dispose
-from app.ledger.errors import KeyTaken, LedgerBusy, LedgerError, LedgerUnavailable
+from app.ledger.errors import KeyTaken, LedgerAway, LedgerBusy, LedgerError, LedgerUnavailable
 from app.ledger.record import Committed, Record
 from app.ledger.store import store
 
@@ -40,7 +40,14 @@ class Change:
         self.work = work
 
 
-What = Record | Disposition | Probe | Change
+@dataclass(frozen=True, eq=False)
+class Spooled:
+    """A record that was answered while the database was away: it may be there already, and it has to be in the end."""
+
+    record: Record
+
+
+What = Record | Spooled | Disposition | Probe | Change
 Outcome = Any  # Committed, what a change gave, or LedgerError
 
 
@@ -111,6 +118,7 @@ class Writer:
                 return [outcome for entry in batch for outcome in self._outcomes([entry])]
             refusal = _refusal(error)
             if is_away:
+                refusal = LedgerAway(str(refusal))
                 self.trouble = str(refusal)
             return [refusal] * len(batch)
         self.trouble = None
@@ -129,8 +137,10 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Entry], doubtful: Collection[str]) -> list[Outcome]:
         entries = [entry.what for entry in batch]
+        spooled = {entry.record.id for entry in entries if isinstance(entry, Spooled)}
+        records = [entry for entry in map(_record, entries) if entry is not None]
         with self._engine.begin() as connection:
-            outcomes = iter(store(connection, [entry for entry in entries if isinstance(entry, Record)], doubtful))
+            outcomes = iter(store(connection, records, doubtful, spooled))
             return [_apply(connection, entry, outcomes) for entry in entries]
 
     def _answer(self, pairs: Sequence[tuple[_Entry, Outcome]]) -> None:
@@ -149,13 +159,19 @@ class Writer:
 
 def _apply(connection: Connection, entry: What, outcomes: Iterator[Committed | KeyTaken]) -> Outcome:
     """The outcome of a record is the next one; the others are done here."""
-    if isinstance(entry, Record):
+    if isinstance(entry, Record | Spooled):
         return next(outcomes)
     if isinstance(entry, Disposition):
         dispose(connection, entry)
     if isinstance(entry, Change):
         return entry.work(connection)
     return entry
+
+
+def _record(entry: What) -> Record | None:
+    if isinstance(entry, Spooled):
+        return entry.record
+    return entry if isinstance(entry, Record) else None
 
 
 def _refusal(error: Exception) -> LedgerError:

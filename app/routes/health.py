@@ -11,23 +11,24 @@ from app.status import Status, describe, why_not_ready
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/livez", responses=problems())
+@router.get("/livez", response_model_exclude_none=True, responses=problems())
 async def livez() -> Alive:
     """The process answers."""
     return Alive(status="alive")
 
 
-@router.get("/readyz", responses=problems("service.not_ready"))
+@router.get("/readyz", response_model_exclude_none=True, responses=problems("service.not_ready"))
 async def readyz(request: Request) -> Alive:
     """A worker has loaded a product and its golden pictures scored as at export, and the ledger takes verdicts.
 
-    Else `detail` has the reasons.
+    Else `detail` has the reasons. Where a journal stands in for the ledger's database, it is ready and says `degraded`.
     """
     state = request.app.state
     await state.ledger.probe()
     if reasons := why_not_ready(state.run, state.pool, state.catalog, state.ledger):
         raise NotReady("; ".join(reasons))
-    return Alive(status="ready")
+    waiting = state.ledger.spooled
+    return Alive(status="ready", degraded=f"{waiting} verdicts wait in the journal" if waiting else None)
 
 
 @router.get("/status", responses=problems("product.unavailable"))
@@ -46,6 +47,7 @@ async def metrics(request: Request) -> Response:
     collectors, pool = state.metrics, state.pool
     collectors.heatmap_bytes.set(state.pictures.bytes)
     collectors.queue.set(pool.waiting)
+    collectors.spooled.set(state.ledger.spooled)
     collectors.held.set(len(state.admission.total))
     collectors.held_bytes.set(state.admission.total.bytes)
     collectors.quarantined.set(len(state.quarantine))

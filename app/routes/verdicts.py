@@ -74,7 +74,10 @@ async def verdict(request: Request, response: Response, verdict_id: str) -> Any:
     if pending is not None:
         response.headers["Retry-After"] = "1"
         return pending_answer(pending)
-    answer = answer_of(await _find(request, verdict_id))
+    record = await _find(request, verdict_id)
+    answer = answer_of(record)
+    if record.seq == 0:  # it will have a number
+        return answer
     etag = f'"{hashlib.sha256(json.dumps(answer).encode()).hexdigest()[:32]}"'
     response.headers["ETag"] = etag
     if etag in request.headers.get("if-none-match", ""):
@@ -96,7 +99,7 @@ async def heatmap(request: Request, verdict_id: str) -> Response:
         raise NoHeatmap(f"verdict {verdict_id!r} has no heatmap: none was asked for, or it is an error")
     if kept.get("lost"):
         raise HeatmapLost(f"the heatmap of verdict {verdict_id!r} was refused by the disk when it was inspected")
-    data = await state.ledger.old_heatmap(record.id)
+    data = None if record.seq == 0 else await state.ledger.old_heatmap(record.id)
     if data is None:
         data = await asyncio.to_thread(state.pictures.load, record.id, kept["style"])
     return Response(data, media_type=kept["media_type"])
