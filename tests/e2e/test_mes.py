@@ -15,13 +15,17 @@ from typing import Any
 import httpx
 import pytest
 
+from app.delivery.targets import read_targets
 from model_store.registry import Registry
+from tests.app.delivery.receiver import SECRET
 from tests.attacks.pictures import encoded, part
 from tests.e2e.kills import ROOT, Line
+from tests.e2e.process import free_port
 from tests.model_store.drafts import make_draft
 
 PAGE = (ROOT / "docs/mes.md").read_text()
 PNG = {"Content-Type": "image/png"}
+RECEIVER_PORT = free_port()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -29,7 +33,12 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     folder = tmp_path_factory.mktemp("mes")
     Registry(folder / "store").publish(make_draft(), activate=True)
+    (folder / "mes.secret").write_text(SECRET)
+    url = f'url = "http://127.0.0.1:{RECEIVER_PORT}/"'
+    quick = 'begin = "oldest"\nlongest_pause_s = 0.1'
+    (folder / "targets.toml").write_text(f'[webhook.mes]\n{url}\nsecret_file = "mes.secret"\n{quick}\n')
     line = Line(folder, None)
+    line._environment |= {"INSPECT_TARGETS_FILE": str(folder / "targets.toml")}
     line.start()
     yield line
     line.kill()
@@ -117,6 +126,32 @@ def test_a_listener_gets_what_it_missed_and_only_of_its_station(line: Line, fold
 def test_what_a_person_found_is_recorded(line: Line, folder: Path) -> None:
     verdict_id = httpx.get(f"{line.address}/verdicts?limit=1").json()["verdicts"][0]["id"]
     assert json.loads(shell(folder, "/disposition", SERVICE=line.address, ID=verdict_id))["found"] == "good"
+
+
+def test_the_receiver_takes_every_verdict_once_and_a_replay_goes_where_it_is_told(line: Line, folder: Path) -> None:
+    program = folder / "receive.py"
+    program.write_text(block("Receive verdicts"))
+    known = httpx.get(f"{line.address}/verdicts").json()["verdicts"]
+    command = [sys.executable, str(program), str(RECEIVER_PORT), SECRET]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        alarm = Timer(20, receiver.kill)
+        alarm.start()
+        seen = [receiver.stdout.readline().split() for _ in known]
+        answer = json.loads(shell(folder, "/replay", SERVICE=line.address, CURSOR="latest"))
+        receiver.kill()
+        alarm.cancel()
+    assert sorted(int(seq) for seq, *_ in seen) == [each["seq"] for each in known]
+    assert (answer["target"], answer["kind"]) == ("mes", "webhook")
+
+
+@pytest.mark.parametrize("table", ["[webhook.mes]", "[mqtt.scada]"])
+def test_the_targets_of_the_page_are_targets(table: str, tmp_path: Path) -> None:
+    (tmp_path / "mes.secret").write_text(SECRET)
+    (tmp_path / "scada.password").write_text("any")
+    (tmp_path / "targets.toml").write_text(block(table))
+    (target,) = read_targets(tmp_path / "targets.toml")
+    assert target.place in ("mes.example", "broker.example:8883")
 
 
 def test_those_who_wait_for_a_verdict_do_not_hold_up_a_stop(line: Line) -> None:
