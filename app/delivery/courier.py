@@ -39,7 +39,10 @@ class _Moved(Exception):
 class Courier:
     """Belongs to the event loop of the deliveries; its counts are read by others."""
 
-    def __init__(self, target: Target, channel: Channel, ledger: Ledger, claim: Claim) -> None:
+    def __init__(
+        self, target: Target, channel: Channel, ledger: Ledger, claim: Claim, reading: asyncio.Semaphore
+    ) -> None:
+        """`reading` bounds the questions of all targets: those of clients shall not wait for a backlog."""
         self.target = target
         self.sender = Sender(target, channel)
         self.dead = 0
@@ -51,6 +54,7 @@ class Courier:
         self._channel = channel
         self._ledger = ledger
         self._claim = claim
+        self._reading = reading
         self._stations: dict[str, Station] = {}
         self._scanned = 0
         self._saved = Position(0, 0)
@@ -184,7 +188,11 @@ class Courier:
         return Progress(target=self.target.name, epoch=self._epoch, seq=done, stations=moved, dead=dead)
 
     async def _ask(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._insist(lambda: self._ledger.ask(question, *args, **kwargs))
+        async def once() -> T:
+            async with self._reading:
+                return await self._ledger.ask(question, *args, **kwargs)
+
+        return await self._insist(once)
 
     async def _insist(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do it as soon as the ledger lets us: what was delivered meanwhile is not forgotten."""

@@ -46,8 +46,10 @@ class Deliveries:
 
     def __init__(self, channels: Sequence[tuple[AnyTarget, Channel]], ledger: Ledger, url: URL) -> None:
         self._ledger = ledger
+        reading = asyncio.Semaphore(1)
         self._couriers = {
-            target.name: Courier(target, channel, ledger, claim_of(url, target.name)) for target, channel in channels
+            target.name: Courier(target, channel, ledger, claim_of(url, target.name), reading)
+            for target, channel in channels
         }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
