@@ -1,6 +1,7 @@
 """Detector: pictures → saliency → mosaic → U-Net + FADeR → evidence → Anomaly.
 
 In: (B,3,H,W) float32 in [0, 1], of the size in the spec. Out: score (B,) and heatmap (B,H,W).
+What no evidence reads is not computed: where features alone decide, the reconstruction is drawn by `explain` only.
 Stateless: the result for a picture depends on no other picture in the batch and on no call before.
 """
 
@@ -36,14 +37,15 @@ class Anomaly:
 class Sight:
     """What those parts make of pictures that no product trains: saliency and frozen backbone."""
 
-    masks: Tensor
-    """(B,1,H,W), 1 = hidden."""
+    masks: Tensor | None
+    """(B,1,H,W), 1 = hidden; None where nothing is reconstructed."""
     features: Sequence[Tensor]
     """Backbone maps (B,C,h,w) of the depths that the spec names; none where they are no evidence."""
 
     def of(self, rows: slice) -> "Sight":
         """That of some of the pictures."""
-        return Sight(self.masks[rows], [maps[rows] for maps in self.features])
+        masks = None if self.masks is None else self.masks[rows]
+        return Sight(masks, [maps[rows] for maps in self.features])
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,9 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def see(self, pictures: Tensor) -> Sight:
         """The half of `forward` that is the same for every product of one `spec.sight`."""
-        reads = "backbone" in self.spec.evidence.maps
-        return Sight(self.saliency(pictures), self.features(pictures, "backbone") if reads else ())
+        evidence = self.spec.evidence
+        masks = self.saliency(pictures) if evidence.residuals else None
+        return Sight(masks, self.features(pictures, "backbone") if "backbone" in evidence.maps else ())
 
     @torch.inference_mode()
     def assess(self, pictures: Tensor, sight: Sight) -> Anomaly:
@@ -102,12 +105,12 @@ class Detector(nn.Module):
 
     @torch.inference_mode()
     def explain(self, pictures: Tensor) -> Explanation:
-        """The same computation as `forward`, with every step kept."""
-        sight = self.see(pictures)
-        hints = self.hints(pictures, sight.masks)
-        clues = self.clues(pictures, sight)
-        score, heatmap = self.evidence(clues)
-        return Explanation(sight.masks, hints, self.gate(hints), clues.reconstructions.mean(dim=0), heatmap, score)
+        """What `forward` computes, and the reconstruction with every step on the way to it."""
+        masks = self.saliency(pictures)
+        hints = self.hints(pictures, masks)
+        reconstruction = self.rebuild(pictures, masks).mean(dim=0)
+        anomaly = self(pictures)
+        return Explanation(masks, hints, self.gate(hints), reconstruction, anomaly.heatmap, anomaly.score)
 
     @torch.inference_mode()
     def raw_evidence(self, pictures: Tensor) -> Tensor:
@@ -126,7 +129,8 @@ class Detector(nn.Module):
             for name in FEATURES
             if name in self.spec.evidence.maps
         }
-        return Clues(pictures, self.rebuild(pictures, sight.masks), features)
+        reconstructions = None if sight.masks is None else self.rebuild(pictures, sight.masks)
+        return Clues(pictures, reconstructions, features)
 
     def features(self, pictures: Tensor, source: FeatureSource) -> list[Tensor]:
         """Feature maps (B,C,h,w) of the depths that the spec names."""
