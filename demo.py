@@ -42,6 +42,8 @@ def main() -> int:
         "INSPECT_HOST": HOST,
         "INSPECT_MODEL_STORE": str(WORK / "models"),
         "INSPECT_DATA": str(WORK / "ledger"),
+        "INSPECT_KEYS_FILE": "",  # what protects a line would only keep the demo out
+        "INSPECT_TLS_CERT": "",
         "INSPECT_LOG_LEVEL": "warning",  # the table, not the requests, is what a person came for
     }
     service = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=environment)
