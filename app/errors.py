@@ -75,6 +75,14 @@ class TooManyConnections(RequestError):
     """More connections are open than the service serves; this one was closed."""
 
 
+class MalformedRequest(RequestError):
+    """The request's head is no HTTP, or could be read in two ways; the connection was closed."""
+
+
+class HeadTooLarge(RequestError):
+    """The request's line and headers have more bytes than the service takes; the connection was closed."""
+
+
 class HungUp(RequestError):
     """The client went away before its answer; its work was cancelled."""
 
@@ -136,6 +144,8 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     KeyExpired: (401, "key.expired"),
     ScopeMissing: (403, "key.scope_missing"),
     RateLimited: (429, "key.rate_limited"),
+    MalformedRequest: (400, "request.malformed"),
+    HeadTooLarge: (431, "request.head_too_large"),
     TooManyConnections: (503, "service.too_many_connections"),
     VersionRefused: (409, "product.version_refused"),
     NotPrepared: (404, "product.not_prepared"),

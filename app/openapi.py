@@ -88,7 +88,7 @@ SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": API_KEY, "description": "The same key, where that is simpler."},
 }
 AT_THE_DOOR = ("key.missing", "key.unknown", "key.expired", "key.scope_missing", "key.rate_limited")
-ANYWHERE = "service.too_many_connections"
+ANYWHERE = ("service.too_many_connections", "request.malformed", "request.head_too_large")
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -127,7 +127,7 @@ def install_openapi(app: FastAPI, *, has_keys: bool) -> None:
 def _describe_door(operation: dict[str, Any], rule: Rule | None, *, has_keys: bool) -> None:
     """Who may pass, and what the others are told."""
     needed = "admin" if rule is None else rule.scope
-    _add_problems(operation["responses"], (ANYWHERE,))
+    _add_problems(operation["responses"], ANYWHERE)
     if needed is None:
         return
     _add_problems(operation["responses"], AT_THE_DOOR)

@@ -14,7 +14,9 @@ import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.arrival import Arrivals
-from app.errors import TooManyConnections, refuse
+from app.arrival import Arrival, Arrivals, choose_id
+from app.errors import HeadTooLarge, MalformedRequest, RequestError, TooManyConnections, refuse
 from app.followed import Followed
 from app.metrics import Metrics
 from app.settings import Settings
@@ -36,7 +38,7 @@ FORCED_EXIT = 1
 HEAD_BYTES = 64 << 10  # request line and headers, of which uvicorn would take any number
 LINGER_S = 2.0  # for a sender that has its answer and goes on sending, before its connection is closed
 PROBES = ("/livez", "/readyz")
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+PROBE_ROOM = 64  # connections beyond the limit that are let in for the probes; those after them are closed
 
 
 class RefusedStart(Exception):
@@ -49,8 +51,7 @@ class ConnectionLimits:
 
     connections: int
     head_s: float
-    too_many: ASGIApp
-    """Answers those that are too many."""
+    metrics: Metrics
 
 
 class Protocol(HttpToolsProtocol):
@@ -65,8 +66,11 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """The head's time begins; where there are too many, the probes alone are served."""
         super().connection_made(transport)
-        if len(self.connections) > self._limits.connections:
-            self.app = partial(_serve_probes, self.app, self._limits.too_many)
+        many = len(self.connections) - self._limits.connections
+        if many > PROBE_ROOM:
+            transport.close()
+        elif many > 0:
+            self.app = partial(_serve_probes, self.app, Arrivals(partial(_refuse, self._limits)))
         self._close_in(self._limits.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -86,8 +90,7 @@ class Protocol(HttpToolsProtocol):
         elif is_new:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES and not self._is_answered_early():
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
+                self._end_with(HeadTooLarge(f"the head has more than {HEAD_BYTES} bytes"))
 
     def on_headers_complete(self) -> None:
         """The head is here: its time ends, that of the body is app/upload.py's."""
@@ -99,6 +102,21 @@ class Protocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._is_answered_early():
             self._close_in(LINGER_S)
+
+    def send_400_response(self, msg: str) -> None:
+        """As every other refusal, and not as uvicorn's plain text."""
+        self._end_with(MalformedRequest(msg))
+
+    def _end_with(self, error: RequestError) -> None:
+        """Answer a head that never became a request, and close."""
+        arrival = Arrival(choose_id(None), datetime.now(UTC), time.monotonic())
+        scope = {"type": "http", "method": "-", "path": "-", "headers": [], "state": {"arrival": arrival}}
+        response = refuse(Request(scope), error, self._limits.metrics)
+        response.headers["Connection"] = "close"
+        line = f"HTTP/1.1 {response.status_code} {HTTPStatus(response.status_code).phrase}\r\n".encode()
+        headers = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
+        self.transport.write(line + headers + b"\r\n" + bytes(response.body))
+        self.transport.close()
 
     def _is_answered_early(self) -> bool:
         """Whether a body that was answered before its end is still coming."""
@@ -181,9 +199,7 @@ def make_server(app: FastAPI, settings: Settings) -> Server:
         ssl_cert_reqs=_client_certificates(settings),
     )
     limits = ConnectionLimits(
-        connections=settings.connection_limit,
-        head_s=settings.head_timeout_s,
-        too_many=Arrivals(_refusal(app.state.metrics, settings.connection_limit)),
+        connections=settings.connection_limit, head_s=settings.head_timeout_s, metrics=app.state.metrics
     )
     try:
         config.load()
@@ -224,16 +240,13 @@ def _follow_certificate(live: ssl.SSLContext, cert: Path, settings: Settings) ->
     return Followed("certificate", [path for path in (cert, key, authority) if path is not None], read)
 
 
-def _refusal(metrics: Metrics, limit: int) -> ASGIApp:
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        error = TooManyConnections(f"{limit} connections are open already")
-        response = refuse(Request(scope), error, metrics)
-        response.headers["Connection"] = "close"
-        await response(scope, receive, send)
-
-    return answer
-
-
 async def _serve_probes(app: ASGIApp, too_many: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """A busy service is no dead one."""
     await (app if scope["path"] in PROBES else too_many)(scope, receive, send)
+
+
+async def _refuse(limits: ConnectionLimits, scope: Scope, receive: Receive, send: Send) -> None:
+    error = TooManyConnections(f"{limits.connections} connections are open already")
+    response = refuse(Request(scope), error, limits.metrics)
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)

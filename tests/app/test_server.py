@@ -63,6 +63,7 @@ def test_a_second_head_on_the_same_connection_has_its_time_too(port: int) -> Non
 def test_a_head_without_an_end_is_cut_before_it_fills_the_memory(port: int) -> None:
     answer = talk(port, b"GET /livez HTTP/1.1\r\nX-Long: ", *[b"x" * (1 << 14)] * 5)
     assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b'"code":"request.head_too_large"' in answer
 
 
 def test_a_body_that_comes_drop_by_drop_is_answered_408(port: int) -> None:
@@ -109,7 +110,10 @@ def test_more_connections_than_the_limit_are_told_so_and_probes_are_served(port:
     ],
 )
 def test_a_head_that_two_readers_could_read_in_two_ways_is_refused(port: int, head: bytes) -> None:
-    assert talk(port, POST + head + b"\r\n0\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    answer = talk(port, POST + head + b"\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in answer
+    assert b'"code":"request.malformed"' in answer
 
 
 class Hall:
