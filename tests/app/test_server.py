@@ -12,7 +12,7 @@ import trustme
 from fastapi import FastAPI
 from typer.testing import CliRunner
 
-from app import server
+from app import connection
 from app.__main__ import cli
 from app.keys import add_key
 from app.probe import is_alive
@@ -73,7 +73,7 @@ def test_a_body_that_comes_drop_by_drop_is_answered_408(port: int) -> None:
 
 
 def test_an_answered_sender_that_goes_on_sending_is_cut(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LINGER_S", 0.3)
+    monkeypatch.setattr(connection, "LINGER_S", 0.3)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
         line.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         start = time.monotonic()
@@ -82,6 +82,18 @@ def test_an_answered_sender_that_goes_on_sending_is_cut(port: int, monkeypatch: 
                 line.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
                 time.sleep(0.02)
         assert time.monotonic() - start < 4
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "UNREAD_S", 0.3)
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.settimeout(10)
+        line.connect(("127.0.0.1", port))
+        asset = b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\n" + HOST + b"\r\n"
+        line.sendall(asset * 8)  # more than the kernel holds for it
+        time.sleep(1)
+        assert len(read_all(line)) < 8 << 20
 
 
 def test_more_connections_than_the_limit_are_told_so_and_probes_are_served(port: int) -> None:
