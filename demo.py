@@ -36,14 +36,13 @@ def main() -> int:
         *("fit", "--product", PRODUCT, "--data", str(WORK / "data"), "--config", "demo"),
         *("--store", str(WORK / "models"), "--runs", str(WORK / "runs")),
     )
+    protection = ("INSPECT_KEYS_", "INSPECT_TLS_")  # a line's would keep the demo out
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith(protection)},
         "INSPECT_PORT": str(PORT),
         "INSPECT_HOST": HOST,
         "INSPECT_MODEL_STORE": str(WORK / "models"),
         "INSPECT_DATA": str(WORK / "ledger"),
-        "INSPECT_KEYS_FILE": "",  # what protects a line would only keep the demo out
-        "INSPECT_TLS_CERT": "",
         "INSPECT_LOG_LEVEL": "warning",  # the table, not the requests, is what a person came for
     }
     service = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=environment)
