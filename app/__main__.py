@@ -1,68 +1,80 @@
-"""`python -m app`: serve the model store until SIGTERM or Ctrl-C."""
+"""`python -m app`: serve the model store until SIGTERM or Ctrl-C. `python -m app key NAME`: make an API key."""
 
-import asyncio
 import logging
-import math
-import os
-import signal
 import sys
-import time
-from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, NoReturn
 
-import uvicorn
+import typer
+from fastapi import FastAPI
 from pydantic import ValidationError
 
+from app.keys import SCOPES, BadKeyFile, add_key
 from app.main import create_app
+from app.server import RefusedStart, check_binding, serve
 from app.settings import Settings
 
-FORCED_EXIT = 1
+BAD_SETTING = 2
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-class Server(uvicorn.Server):
-    """Stops in steps: readiness is false at once, listening ends after the grace, what is in flight is answered."""
-
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, grace_s: float) -> None:
-        super().__init__(config)
-        self._stopping = stopping
-        self._grace_s = grace_s
-        self._stops_at = math.inf
-
-    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002 -- what signal.signal calls
-        """The first signal begins the stop, the second ends the process; its workers end with their pipes."""
-        if self._stopping.is_set():
-            os._exit(FORCED_EXIT)  # no clean-up: whoever asks twice wants no more waiting; verdicts are committed
-        self._stopping.set()
-        self._captured_signals.append(sig)
-        self._stops_at = time.monotonic() + self._grace_s
-
-    async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether the grace is over."""
-        self.should_exit = self.should_exit or time.monotonic() >= self._stops_at
-        return await super().on_tick(counter)
-
-
-def main() -> None:
-    """Read the settings, serve, end with 0; a malformed setting ends with 2 and one line."""
-    try:
-        settings = Settings()
-    except ValidationError as exc:
-        for error in exc.errors():
-            print(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
+@cli.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Serve. How is said by INSPECT_* in the environment: README.md. 2 and one line where a setting is wrong."""
+    if context.invoked_subcommand is not None:
+        return
+    settings = _read_settings()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level,
-        access_log=False,
-        timeout_graceful_shutdown=int(settings.drain_s) + 1,
-    )
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything is answered
-        Server(config, app.state.run.stopping, settings.drain_grace_s).run()
+    try:
+        check_binding(settings)
+        serve(_create_app(settings), settings)
+    except RefusedStart as error:
+        _stop(str(error))
+
+
+@cli.command()
+def key(
+    name: Annotated[str, typer.Argument(help="Who will use it; stands in the log. A-Z a-z 0-9 . _ -")],
+    scopes: Annotated[str, typer.Option(help=f"Some of {','.join(SCOPES)}; admin stands for all.")] = "inspect",
+    limit: Annotated[str | None, typer.Option(help="How often it may ask: 20/second, 600/minute.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="How long it is good; for ever if not given.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="The key file, where it is not INSPECT_KEYS_FILE.")] = None,
+) -> None:
+    """Make a key, show it this once, and append its hash to the key file. A running service takes it within seconds."""
+    path = file or _read_settings().keys_file
+    if path is None:
+        _stop("which file? set INSPECT_KEYS_FILE or give --file")
+    expires = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    try:
+        made = add_key(path, name, [scope.strip() for scope in scopes.split(",")], limit, expires)
+    except (BadKeyFile, OSError) as error:
+        _stop(f"{path}: {error}")
+    typer.echo(f"{path} has its hash; the key itself is shown only here:", err=True)
+    typer.echo(made)
+
+
+def _create_app(settings: Settings) -> FastAPI:
+    try:
+        return create_app(settings)
+    except (BadKeyFile, OSError) as error:
+        raise RefusedStart(f"INSPECT_KEYS_FILE: {error}; `python -m app key` makes one") from error
+
+
+def _read_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as exc:
+        _stop(*(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in exc.errors()))
+
+
+def _stop(*lines: str) -> NoReturn:
+    for line in lines:
+        typer.echo(line, err=True)
+    sys.exit(BAD_SETTING)
 
 
 if __name__ == "__main__":
-    main()
+    cli()

@@ -5,9 +5,10 @@ is read), more bytes than the limit (counted as they come), an upload that is br
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from typing import Annotated
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.types import AwareDatetime
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -17,8 +18,20 @@ from starlette.requests import ClientDisconnect
 from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType, UploadCutOff
 from app.inspection import HeatmapStyle, Part
 from detector.decode import SUPPORTED_MEDIA_TYPES
+from model_store.manifest import check_product_name
 
 FORM_SLACK = 64 << 10  # bytes that boundaries and text fields may add to a picture
+LONGEST_LABEL = 128  # characters of a name that its sender gives to a part or a station
+
+
+def check_printable(text: str) -> str:
+    """Refuse what could write into a log or a terminal, or turn a line around: control and format characters."""
+    if not text.isprintable():
+        raise ValueError("has a character that cannot be printed")
+    return text
+
+
+Label = Annotated[str, Field(min_length=1, max_length=LONGEST_LABEL), AfterValidator(check_printable)]
 
 
 class Fields(BaseModel):
@@ -27,8 +40,8 @@ class Fields(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     product: str = Field(max_length=63)
-    part_id: str | None = Field(None, max_length=200)
-    station: str | None = Field(None, max_length=200)
+    part_id: Label | None = None
+    station: Label | None = None
     captured_at: AwareDatetime | None = None
     heatmap: HeatmapStyle = "png"
     inline: bool = True
@@ -73,7 +86,7 @@ async def _read_form(request: Request, limit: int, query: Mapping[str, str]) -> 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and int(declared) > limit:
         raise BodyTooLarge(f"the body has {declared} bytes; the limit is {limit}")
     size = 0
     try:
@@ -92,4 +105,5 @@ def _fields(values: Mapping[str, str]) -> Part:
     except ValidationError as exc:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in exc.errors())
         raise InvalidRequest(problems) from exc
+    check_product_name(fields.product)
     return Part(**dict(fields))

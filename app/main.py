@@ -14,7 +14,9 @@ from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
 from app.errors import install_handlers
+from app.followed import Followed, follow
 from app.inspection import Inspection
+from app.keys import Keyring
 from app.ledger.sqlite import Ledger
 from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
@@ -23,8 +25,10 @@ from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
 from app.routes import changeover, docs, health, inspect, products
 from app.scoring import Scoring
+from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
 from app.status import Run
+from app.upload import Uploads
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
 from model_store.registry import Registry
@@ -33,7 +37,7 @@ VERSION = "0.1.0"
 
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
-    """The service; its workers start with it and are drained when it stops."""
+    """The service; its workers start with it and are drained when it stops. `BadKeyFile`, OSError: no keys to read."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +48,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
+            asyncio.create_task(follow(state.followed)),
         ]
         yield
         state.run.stopping.set()
@@ -59,11 +64,26 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     for module in (inspect, products, changeover, health, docs):
         app.include_router(module.router)
+    keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)
+    app.add_middleware(Uploads, timeout_s=settings.upload_timeout_s)
+    app.add_middleware(
+        Guard, keyring=keyring, open_routes=parse_open_routes(settings.open_routes), metrics=metrics
+    )  # outside of the body: strangers' bytes are not read
     app.add_middleware(RequestCount, metrics=metrics)
     app.add_middleware(Arrivals)  # outermost: the id is on every answer
-    install_openapi(app)
+    install_openapi(app, has_keys=keyring is not None)
     return app
+
+
+def _read_keys(state: State, settings: Settings) -> Keyring | None:
+    """The keys, followed from now on; None where there are to be none."""
+    state.followed = []
+    if settings.keys_file is None:
+        return None
+    keyring = Keyring(settings.keys_file)
+    state.followed.append(Followed("keys", (settings.keys_file,), keyring.read))
+    return keyring
 
 
 def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:

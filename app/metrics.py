@@ -30,6 +30,12 @@ class Metrics:
         self.quarantined = Gauge("inspect_quarantined_pictures", "Pictures that killed workers.", registry=here)
         self.held = Gauge("inspect_held_pictures", "Pictures that have come and have no answer.", registry=here)
         self.held_bytes = Gauge("inspect_held_bytes", "Bytes of those pictures, as they came.", registry=here)
+        self.upload_bytes = Gauge("inspect_upload_bytes", "Bytes of bodies without an answer.", registry=here)
+        self.stale = Gauge(
+            "inspect_stale_file", "1: cannot be read, the content of before is used.", ["file"], registry=here
+        )
+        for file in ("keys", "certificate"):
+            self.stale.labels(file)  # 0 from the beginning, also where there is none
         self.queue = Gauge("inspect_queue_length", "Pictures that wait.", registry=here)
         self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
         self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)

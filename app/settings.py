@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.security import parse_open_routes
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -12,7 +14,7 @@ Positive = Annotated[int, Field(ge=1)]
 class Settings(BaseSettings):
     """Frozen; handed down as plain values."""
 
-    model_config = SettingsConfigDict(env_prefix="INSPECT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="INSPECT_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -37,7 +39,24 @@ class Settings(BaseSettings):
     drain_grace_s: Annotated[float, Field(ge=0)] = 0.0
     """Between readiness going false and the end of listening: how long a load balancer takes to notice."""
     drain_s: Annotated[float, Field(gt=0)] = 20.0
+    keys_file: Path | None = None
+    """Without one everybody may do everything, and the service listens on loopback only."""
+    allow_open: bool = False
+    open_routes: str = "/readyz,/metrics,/docs,/openapi.json"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    tls_client_cert: Literal["required", "optional"] = "required"
+    upload_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    head_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    connection_limit: Positive = 512
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("open_routes")
+    @classmethod
+    def _check_open_routes(cls, value: str) -> str:
+        parse_open_routes(value)
+        return value
 
 
 def find_devices(setting: str, nvidia: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ nothing.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from app.admission import Admission, Held
 from app.catalog import Catalog
+from app.followed import Followed
 from app.lane import Lane, LaneState
 from app.pool import Pool
 
@@ -60,7 +62,10 @@ class ProductStatus(BaseModel):
 
 
 class Status(BaseModel):
-    """`not_ready` says why /readyz is false; `degraded` is `cpu` where a CUDA device is wanted and not there."""
+    """`not_ready` says why /readyz is false; `degraded` is `cpu` where a CUDA device is wanted and not there.
+
+    `stale` has each file (keys, certificate) whose newest content cannot be used, and why: that of before is in use.
+    """
 
     version: str
     started_at: datetime
@@ -68,6 +73,7 @@ class Status(BaseModel):
     draining: bool
     degraded: Literal["cpu"] | None
     not_ready: list[str]
+    stale: dict[str, str]
     workers: list[WorkerStatus]
     queues: Queues
     products: list[ProductStatus]
@@ -94,7 +100,9 @@ def why_not_ready(run: Run, pool: Pool, catalog: Catalog) -> list[str]:
     return reasons
 
 
-async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catalog) -> Status:
+async def describe(
+    *, run: Run, pool: Pool, admission: Admission, catalog: Catalog, followed: Sequence[Followed]
+) -> Status:
     """All of it, as it is now."""
     names = await asyncio.to_thread(catalog.products)
     now = time.monotonic()
@@ -105,6 +113,7 @@ async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catal
         draining=run.stopping.is_set(),
         degraded="cpu" if any(lane.is_degraded for lane in pool.lanes) else None,
         not_ready=why_not_ready(run, pool, catalog),
+        stale={file.name: file.trouble for file in followed if file.trouble is not None},
         workers=[_worker(lane) for lane in pool.lanes],
         queues=Queues(
             total=_queue(admission.total, now),

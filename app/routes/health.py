@@ -11,12 +11,14 @@ from app.status import Status, describe, why_not_ready
 router = APIRouter(tags=["operation"])
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez", responses=problems())
 async def livez() -> Health:
     """The process answers."""
     return Health(status="alive")
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems("service.not_ready"))
 async def readyz(request: Request) -> Health:
     """A worker has loaded a product and its golden pictures scored as at export; else `detail` has the reasons."""
@@ -30,7 +32,13 @@ async def readyz(request: Request) -> Health:
 async def status(request: Request) -> Status:
     """Workers, queues and products, as they are now."""
     state = request.app.state
-    return await describe(run=state.run, pool=state.pool, admission=state.admission, catalog=state.catalog)
+    return await describe(
+        run=state.run,
+        pool=state.pool,
+        admission=state.admission,
+        catalog=state.catalog,
+        followed=state.followed,
+    )
 
 
 @router.get("/metrics", response_class=Response, responses=binary("text/plain") | problems())
@@ -42,6 +50,9 @@ async def metrics(request: Request) -> Response:
     collectors.queue.set(pool.waiting)
     collectors.held.set(len(state.admission.total))
     collectors.held_bytes.set(state.admission.total.bytes)
+    collectors.upload_bytes.set(state.admission.uploads)
+    for file in state.followed:
+        collectors.stale.labels(file.name).set(file.trouble is not None)
     collectors.quarantined.set(len(state.quarantine))
     collectors.workers.set(pool.workers_up)
     collectors.restarts.inc(pool.restarts - collectors.restarts_seen)

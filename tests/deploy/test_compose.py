@@ -48,13 +48,18 @@ def test_what_is_bound_from_the_tree_exists() -> None:
     assert not [path for path in bound if not path.is_dir()]
 
 
-def test_only_the_service_listens_beyond_this_host() -> None:
-    open_to_all = {
-        name
-        for name, service in SERVICES.items()
-        if not all(port.startswith("127.0.0.1:") for port in service["ports"])
+def test_only_this_host_reaches_what_has_no_keys() -> None:
+    for service in SERVICES.values():
+        for port in service["ports"]:
+            assert port.startswith(("127.0.0.1:", "${INSPECT_PUBLISH:-127.0.0.1:8080}:"))
+
+
+def test_the_service_starts_without_keys_unless_told_otherwise() -> None:
+    environment = SERVICES["inspect"]["environment"]
+    assert environment == {
+        "INSPECT_KEYS_FILE": "${INSPECT_KEYS_FILE:-}",
+        "INSPECT_ALLOW_OPEN": "${INSPECT_ALLOW_OPEN:-true}",
     }
-    assert open_to_all == {"inspect"}
 
 
 def test_the_service_writes_only_into_the_volumes_its_image_declares() -> None:

@@ -27,6 +27,8 @@ KNOWN = {
     "inspect_quarantined_pictures": set(),
     "inspect_held_pictures": set(),
     "inspect_held_bytes": set(),
+    "inspect_upload_bytes": set(),
+    "inspect_stale_file": {"file"},
     "inspect_queue_length": set(),
     "inspect_workers_up": set(),
     "inspect_worker_restarts_total": set(),
