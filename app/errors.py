@@ -135,12 +135,18 @@ def problem(request: Request, status: int, code: str, detail: str) -> Response:
     return JSONResponse(body, status, headers, PROBLEM)
 
 
+def product_of(request: Request) -> str:
+    """The product that serves and was to be inspected; empty before that is known, and for what senders made up."""
+    product: str = getattr(request.state, "product", "")
+    return product
+
+
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     """Answer every error of the table, and what is in none, as problem+json; count its code."""
 
     async def answer(request: Request, error: Exception) -> Response:
         status, code = row_of(error)
-        metrics.errors.labels(code).inc()
+        metrics.errors.labels(product_of(request), code).inc()
         response = problem(request, status, code, "a fault of ours" if code == "service.fault" else _detail(error))
         if isinstance(error, pool.Full):
             response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
@@ -149,7 +155,7 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     async def answer_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
-        metrics.errors.labels(code).inc()
+        metrics.errors.labels(product_of(request), code).inc()
         response = problem(request, status, code, str(getattr(error, "detail", error)))
         response.headers.update(_headers(error))
         return response

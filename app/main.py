@@ -13,9 +13,11 @@ from app.batching import BatchLimits
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
+from app.drift import Drift
 from app.errors import install_handlers
 from app.inspection import Inspection
 from app.ledger.sqlite import Ledger
+from app.live_metrics import Sources
 from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
@@ -40,6 +42,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         state = app.state
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
+        _wire_metrics(state, settings)
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
@@ -55,7 +58,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         await state.ledger.close()
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
-    metrics = Metrics()
+    metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     for module in (inspect, products, changeover, health, docs):
         app.include_router(module.router)
@@ -88,10 +91,27 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
     state.ledger = Ledger(settings.data)
     state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.inspection = Inspection(
         admission=state.admission,
         scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
         ledger=state.ledger,
         pictures=state.pictures,
         metrics=state.metrics,
+        drift=state.drift,
+    )
+
+
+def _wire_metrics(state: State, settings: Settings) -> None:
+    """What is looked up at each scrape."""
+    state.sources = Sources(
+        run=state.run,
+        pool=state.pool,
+        admission=state.admission,
+        catalog=state.catalog,
+        quarantine=state.quarantine,
+        pictures=state.pictures,
+        drift=state.drift,
+        metrics=state.metrics,
+        places={"data": settings.data, "models": settings.model_store},
     )

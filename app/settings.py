@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] | None = None
     product_deadlines_ms: dict[str, Annotated[int, Field(ge=1, le=600_000)]] = {}
+    reject_rates: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
+    """Product → share of rejected parts that is normal on this line; learned from its first parts where not stated."""
     resident_bytes: Positive = 4 << 30
     max_body_bytes: Positive = 32 << 20
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
@@ -38,6 +40,12 @@ class Settings(BaseSettings):
     """Between readiness going false and the end of listening: how long a load balancer takes to notice."""
     drain_s: Annotated[float, Field(gt=0)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def deadlines_s(self) -> tuple[float, ...]:
+        """Every deadline that is set, seconds."""
+        chosen = {self.deadline_ms, *self.product_deadlines_ms.values()} - {None}
+        return tuple(sorted(milliseconds / 1000 for milliseconds in chosen if milliseconds is not None))
 
 
 def find_devices(setting: str, nvidia: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[str, ...]:

@@ -19,12 +19,13 @@ RECORDED = ("verdict.unknown", "ledger.unavailable")
 HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
 CHANGEOVER = ("product.version_refused", "product.not_prepared", "product.nothing_to_roll_back")
 ELSEWHERE = {"verdict.unknown", *HEATMAP, *CHANGEOVER, "service.not_ready"}  # codes that inspecting never gives
+CODES = sorted(STATUSES.keys() - ELSEWHERE)
 
 
 @router.post(
     "/inspect",
     response_model=Answer,
-    responses=problems(*STATUSES.keys() - ELSEWHERE),
+    responses=problems(*CODES),
     openapi_extra=INSPECT,
 )
 async def inspect(request: Request) -> dict[str, Any]:
@@ -42,6 +43,7 @@ async def inspect(request: Request) -> dict[str, Any]:
     state = request.app.state
     given_ms, arrival = read_deadline_ms(request.headers.get(HEADER)), arrival_of(request)
     data, part = await read_part(request, state.settings.max_body_bytes)
+    request.state.product = part.product if state.catalog.served(part.product) else ""
     due = state.deadlines.due(arrival, part.product, given_ms)
     inspection: Inspection = state.inspection
     return await while_connected(request, inspection.inspect(data, part, arrival.received_at, due))
