@@ -1,7 +1,6 @@
 """`python -m app`: serve the model store until SIGTERM or Ctrl-C."""
 
 import asyncio
-import logging
 import math
 import os
 import signal
@@ -12,8 +11,11 @@ from contextlib import suppress
 import uvicorn
 from pydantic import ValidationError
 
+from app.logs import LoggingLoader, configure
 from app.main import create_app
 from app.settings import Settings
+from app.spans import OtelMissing
+from app.worker import load_detector
 
 FORCED_EXIT = 1
 
@@ -50,13 +52,18 @@ def main() -> None:
             print(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    app = create_app(settings)
+    configure(settings.log_level, settings.log_format)
+    try:
+        app = create_app(settings, LoggingLoader(load_detector, settings.log_level, settings.log_format))
+    except OtelMissing as exc:
+        print(exc, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
+        log_config=None,  # its loggers speak as ours do
         access_log=False,
         timeout_graceful_shutdown=int(settings.drain_s) + 1,
     )

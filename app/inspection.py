@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from structlog.contextvars import get_contextvars
+
 from app.admission import Admission
 from app.drift import Drift
 from app.ledger.sqlite import Ledger
@@ -87,6 +89,7 @@ class Inspection:
         stages.lap("ledger")
         answer["timings_ms"] = stages.rounded | {"total": stages.total}
         self._observe(part, seen, answer)
+        log.info("%s", answer["verdict"], extra={"verdict_id": answer["id"], "score": round(seen.scored.score, 4)})
         if drawn is not None and part.inline:
             answer["heatmap"] = answer["heatmap"] | {"data": base64.b64encode(drawn).decode()}
         return answer
@@ -122,8 +125,9 @@ class Inspection:
         metrics, product, score, verdict = self._metrics, part.product, seen.scored.score, answer["verdict"]
         station = metrics.stations.label(product, part.station)
         metrics.begin(product, station)
+        trace = get_contextvars().get("trace_id")
         for stage, milliseconds in answer["timings_ms"].items():
-            metrics.stages.labels(product, stage).observe(milliseconds / 1000)
+            metrics.stages.labels(product, stage).observe(milliseconds / 1000, trace and {"trace_id": trace})
         metrics.verdicts.labels(product, station, verdict).inc()
         metrics.batch.labels(product).observe(seen.scored.batch_size)
         metrics.ratio.labels(product, station).observe(max(0.0, score_ratio(score, seen.served.manifest.calibration)))

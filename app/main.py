@@ -26,6 +26,7 @@ from app.quarantine import Quarantine
 from app.routes import changeover, docs, health, inspect, products
 from app.scoring import Scoring
 from app.settings import Settings, find_devices
+from app.spans import open_spans
 from app.status import Run
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
@@ -56,15 +57,17 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await task
         await state.ledger.close()
+        await asyncio.to_thread(spans.close)
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    spans = open_spans(settings.otlp_endpoint, VERSION)
     metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     for module in (inspect, products, changeover, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)
-    app.add_middleware(Arrivals)  # outermost: the id is on every answer
+    app.add_middleware(Arrivals, spans=spans)  # outermost: the id is on every answer
     install_openapi(app)
     return app
 

@@ -16,6 +16,7 @@ from app.deadline import HEADER, LONGEST_MS
 from app.errors import COME_AGAIN, PROBLEM, TABLE
 from app.inspection import HeatmapStyle
 from app.schemas import Problem
+from app.trace import HEADER as TRACEPARENT
 from detector.decode import SUPPORTED_MEDIA_TYPES
 
 FAULT = "service.fault"
@@ -30,6 +31,7 @@ ABOUT = """Post the image of a part, get an anomaly score, a verdict and a heatm
 
 Every error is `application/problem+json` with a stable `code`; `detail` is for people. An error is never a verdict.
 Every answer carries `X-Request-Id`: the client's own, if it sent one of 1 to 128 characters of `A-Za-z0-9._-`.
+Every answer carries `traceparent` (W3C trace context), in your trace where you sent one.
 429 and 503 carry `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds."""
 
 TEXT = {"type": "string", "maxLength": 200}
@@ -60,6 +62,12 @@ INSPECT: dict[str, Any] = {
             "in": "header",
             "schema": {"type": "string", "pattern": f"^{ACCEPTED.pattern}$"},
             "description": "Your name of this request; another one is replaced.",
+        },
+        {
+            "name": TRACEPARENT,
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "W3C trace context; the answer carries one too, with our span in your trace.",
         },
         {
             "name": HEADER,

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     """Between readiness going false and the end of listening: how long a load balancer takes to notice."""
     drain_s: Annotated[float, Field(gt=0)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Where traces go, such as http://collector:4318; needs the extra `otel`."""
 
     @property
     def deadlines_s(self) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from structlog.contextvars import bind_contextvars
 
 from app.arrival import arrival_of
 from app.body import read_part
@@ -46,7 +47,10 @@ async def inspect(request: Request) -> dict[str, Any]:
     request.state.product = part.product if state.catalog.served(part.product) else ""
     due = state.deadlines.due(arrival, part.product, given_ms)
     inspection: Inspection = state.inspection
-    return await while_connected(request, inspection.inspect(data, part, arrival.received_at, due))
+    bind_contextvars(product=part.product, part_id=part.part_id, station=part.station)
+    answer = await while_connected(request, inspection.inspect(data, part, arrival.received_at, due))
+    _describe_span(request, answer)
+    return answer
 
 
 @router.get("/verdicts/{verdict_id}", response_model=Answer, responses=problems(*RECORDED))
@@ -73,3 +77,11 @@ async def heatmap(request: Request, verdict_id: str) -> Response:
     if data is None:
         data = await asyncio.to_thread(state.pictures.load, verdict_id, kept["style"])
     return Response(data, media_type=kept["media_type"])
+
+
+def _describe_span(request: Request, answer: dict[str, Any]) -> None:
+    """What its span says of a part, for app/otel.py."""
+    request.state.stages = answer["timings_ms"]
+    names = ("product", "part_id", "station", "verdict")
+    known = {f"inspect.{name}": answer[name] for name in names if answer[name] is not None}
+    request.state.span = known | {"inspect.verdict_id": answer["id"]}

@@ -76,7 +76,10 @@ def test_the_page_is_what_the_list_says() -> None:
 def test_openmetrics_is_served_to_who_asks_for_it(client: TestClient) -> None:
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert "inspect_verdicts" in ours(open_metrics(answer.text))
+    stages = ours(open_metrics(answer.text))["inspect_stage_seconds"]
+    traces = [sample.exemplar.labels["trace_id"] for sample in stages.samples if sample.exemplar]
+    assert traces
+    assert all(len(trace) == 32 for trace in traces)
 
 
 def test_no_series_names_a_part_or_what_senders_made_up(text: str) -> None:
