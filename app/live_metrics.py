@@ -71,7 +71,7 @@ class Snapshot(Collector):
             if sources.catalog.served(product) is not None:
                 sources.metrics.begin(product)
         yield from sources.metrics.registry.collect()
-        for families in (_queues(sources), _workers(sources), _products(sources, read), _places(sources, read)):
+        for families in (_queues(sources, read), _workers(sources), _products(sources, read), _places(sources, read)):
             yield from families
         yield from _devices(read)
         yield from _drift(sources, read)
@@ -110,10 +110,10 @@ def _one(name: str, value: float) -> Metric:
     return _family(name, [((), value)])
 
 
-def _queues(sources: Sources) -> Iterator[Metric]:
+def _queues(sources: Sources, read: _Read) -> Iterator[Metric]:
     """By product that serves; what senders made up is counted together, under no name."""
     admission, now = sources.admission, time.monotonic()
-    held: dict[str, list[Held]] = {"": []}
+    held: dict[str, list[Held]] = {name: [] for name in ("", *filter(sources.catalog.served, read.products))}
     for product, its in admission.products.items():
         held.setdefault(product if sources.catalog.served(product) else "", []).append(its)
     yield _one("inspect_queue_length", sources.pool.waiting)

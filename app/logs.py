@@ -28,17 +28,27 @@ def configure(level: str, log_format: LogFormat) -> None:
         ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    after: list[Processor] = [ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info]
+    after: list[Processor] = [
+        ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        arrange,
+    ]
     after.append(structlog.processors.JSONRenderer() if log_format == "json" else render_line)
     handler = logging.StreamHandler()
     handler.setFormatter(ProcessorFormatter(foreign_pre_chain=before, processors=after))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
+def arrange(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """When, how bad, who and what first; without uvicorn's second copy of its message, in colours."""
+    event.pop("color_message", None)
+    return {name: event.pop(name, "") for name in LEADING} | dict(event)
+
+
 def render_line(_: WrappedLogger, __: str, event: EventDict) -> str:
     """`time LEVEL logger: message key='value' …`, a traceback below it."""
     trace = event.pop("exception", None)
-    when, level, logger, message = (event.pop(name, "") for name in LEADING)
+    when, level, logger, message = (event.pop(name) for name in LEADING)
     known = "".join(f" {name}={value!a}" for name, value in event.items() if value is not None)
     return f"{when} {level.upper()} {logger}: {message}{known}" + (f"\n{trace}" if trace else "")
 

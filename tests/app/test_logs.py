@@ -39,6 +39,7 @@ def said(log_format: LogFormat) -> list[str]:
 
 def test_json_is_one_object_a_line_with_what_is_known_of_the_request() -> None:
     verdict, failure = map(json.loads, said("json"))
+    assert list(verdict)[:4] == ["timestamp", "level", "logger", "event"]
     assert (verdict["event"], verdict["level"], verdict["logger"]) == ("ok", "info", "app.x")
     assert (verdict["request_id"], verdict["part_id"], verdict["verdict_id"]) == ("r-1", "C\n42", "v-7")
     assert verdict["timestamp"].endswith("Z")
