@@ -1,6 +1,5 @@
 """`python -m app`: serve the model store until SIGTERM or Ctrl-C. `python -m app key NAME`: make an API key."""
 
-import logging
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +10,12 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app.keys import SCOPES, BadKeyFile, add_key
+from app.logs import LoggingLoader, configure
 from app.main import create_app
 from app.server import RefusedStart, check_binding, serve
 from app.settings import Settings
+from app.spans import OtelMissing
+from app.worker import load_detector
 
 BAD_SETTING = 2
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -25,7 +27,7 @@ def main(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     settings = _read_settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure(settings.log_level, settings.log_format)
     try:
         check_binding(settings)
         serve(_create_app(settings), settings)
@@ -58,7 +60,9 @@ def key(
 
 def _create_app(settings: Settings) -> FastAPI:
     try:
-        return create_app(settings)
+        return create_app(settings, LoggingLoader(load_detector, settings.log_level, settings.log_format))
+    except OtelMissing as error:
+        raise RefusedStart(str(error)) from error
     except (BadKeyFile, OSError) as error:
         raise RefusedStart(f"INSPECT_KEYS_FILE: {error}; `python -m app key` makes one") from error
 

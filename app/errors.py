@@ -15,6 +15,7 @@ from app.arrival import REQUEST_ID, arrival_of
 from app.ledger.errors import LedgerError, UnknownVerdict
 from app.metrics import Metrics
 from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
+from app.trace import HEADER as TRACEPARENT
 from detector import errors as detector
 from model_store import errors as store
 
@@ -169,7 +170,8 @@ def row_of(error: Exception) -> tuple[int, str]:
 
 def problem(request: Request, status: int, code: str, detail: str) -> Response:
     """One problem+json answer, and its line in the log."""
-    request_id = arrival_of(request).request_id
+    arrival = arrival_of(request)
+    request_id = arrival.request_id
     is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and code != "service.not_ready"  # which probes ask for
     level = logging.WARNING if is_ours else logging.INFO
     # %a: what a sender wrote stays one line of ASCII
@@ -184,7 +186,8 @@ def problem(request: Request, status: int, code: str, detail: str) -> Response:
         "detail": detail,
         "request_id": request_id,
     }
-    headers = {REQUEST_ID: request_id}  # a fault of ours is answered outside of the middleware that sets it
+    # a fault of ours is answered outside of the middleware that sets them
+    headers = {REQUEST_ID: request_id, TRACEPARENT: arrival.trace.header}
     if status in COME_AGAIN:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if code in CHALLENGES:
@@ -195,11 +198,17 @@ def problem(request: Request, status: int, code: str, detail: str) -> Response:
 def refuse(request: Request, error: Exception, metrics: Metrics) -> Response:
     """The answer to one error of the table, or to what is in none; its code is counted."""
     status, code = row_of(error)
-    metrics.errors.labels(code).inc()
+    metrics.errors.labels(product_of(request), code).inc()
     response = problem(request, status, code, "a fault of ours" if code == "service.fault" else _detail(error))
     if isinstance(error, pool.Full | RateLimited):
         response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
     return response
+
+
+def product_of(request: Request) -> str:
+    """The product that serves and was to be inspected; empty before that is known, and for what senders made up."""
+    product: str = getattr(request.state, "product", "")
+    return product
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:
@@ -213,7 +222,7 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
             return refuse(request, error.__cause__, metrics)
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
-        metrics.errors.labels(code).inc()
+        metrics.errors.labels(product_of(request), code).inc()
         response = problem(request, status, code, str(getattr(error, "detail", error)))
         response.headers.update(_headers(error))
         return response

@@ -15,9 +15,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from structlog.contextvars import get_contextvars
+
 from app.admission import Admission
+from app.drift import Drift
 from app.ledger.sqlite import Ledger
-from app.metrics import Metrics
+from app.metrics import Metrics, score_ratio
 from app.picture_errors import HeatmapLost
 from app.pictures import PictureStore
 from app.pool_errors import DeadlineMissed
@@ -48,13 +51,21 @@ class Inspection:
     """The parts that one inspection passes through."""
 
     def __init__(
-        self, *, admission: Admission, scoring: Scoring, ledger: Ledger, pictures: PictureStore, metrics: Metrics
+        self,
+        *,
+        admission: Admission,
+        scoring: Scoring,
+        ledger: Ledger,
+        pictures: PictureStore,
+        metrics: Metrics,
+        drift: Drift,
     ) -> None:
         self._admission = admission
         self._scoring = scoring
         self._ledger = ledger
         self._pictures = pictures
         self._metrics = metrics
+        self._drift = drift
 
     async def inspect(self, data: bytes, part: Part, received_at: datetime, due: float = math.inf) -> dict[str, Any]:
         """Inspect one picture; the answer is in the ledger before this returns, and not later than `due`.
@@ -76,8 +87,9 @@ class Inspection:
             raise DeadlineMissed("the verdict was there after the deadline, and was not recorded")
         await self._ledger.append(answer)
         stages.lap("ledger")
-        self._observe(part.product, answer, stages)
         answer["timings_ms"] = stages.rounded | {"total": stages.total}
+        self._observe(part, seen, answer)
+        log.info("%s", answer["verdict"], extra={"verdict_id": answer["id"], "score": round(seen.scored.score, 4)})
         if drawn is not None and part.inline:
             answer["heatmap"] = answer["heatmap"] | {"data": base64.b64encode(drawn).decode()}
         return answer
@@ -109,12 +121,18 @@ class Inspection:
             return False
         return True
 
-    def _observe(self, product: str, answer: dict[str, Any], stages: Stages) -> None:
-        for stage, milliseconds in stages.laps.items():
-            self._metrics.stages.labels(product, stage).observe(milliseconds / 1000)
-        self._metrics.verdicts.labels(product, answer["verdict"]).inc()
-        if answer["thresholds"]["ng_above"] > 0:  # a standardised score has no fixed zero
-            self._metrics.ratio.labels(product).observe(answer["score"] / answer["thresholds"]["ng_above"])
+    def _observe(self, part: Part, seen: Seen, answer: dict[str, Any]) -> None:
+        metrics, product, score, verdict = self._metrics, part.product, seen.scored.score, answer["verdict"]
+        station = metrics.stations.label(product, part.station)
+        metrics.begin(product, station)
+        trace = get_contextvars().get("trace_id")
+        for stage, milliseconds in answer["timings_ms"].items():
+            metrics.stages.labels(product, stage).observe(milliseconds / 1000, trace and {"trace_id": trace})
+        metrics.verdicts.labels(product, station, verdict).inc()
+        metrics.batch.labels(product).observe(seen.scored.batch_size)
+        metrics.ratio.labels(product, station).observe(max(0.0, score_ratio(score, seen.served.manifest.calibration)))
+        metrics.observe_picture(product, station, seen.health)
+        self._drift.add(seen.served, station or None, score=score, verdict=verdict, health=seen.health)
 
 
 def timestamp(moment: datetime) -> str:

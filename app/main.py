@@ -13,11 +13,13 @@ from app.batching import BatchLimits
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
+from app.drift import Drift
 from app.errors import install_handlers
 from app.followed import Followed, follow
 from app.inspection import Inspection
 from app.keys import Keyring
 from app.ledger.sqlite import Ledger
+from app.live_metrics import Sources
 from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
@@ -27,6 +29,7 @@ from app.routes import changeover, docs, health, inspect, products
 from app.scoring import Scoring
 from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
+from app.spans import open_spans
 from app.status import Run
 from app.upload import Uploads
 from app.worker import Loader, load_detector
@@ -44,6 +47,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         state = app.state
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
+        _wire_metrics(state, settings)
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
@@ -58,9 +62,11 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await task
         await state.ledger.close()
+        await asyncio.to_thread(spans.close)
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
-    metrics = Metrics()
+    spans = open_spans(settings.otlp_endpoint, VERSION)
+    metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     for module in (inspect, products, changeover, health, docs):
         app.include_router(module.router)
@@ -71,7 +77,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         Guard, keyring=keyring, open_routes=parse_open_routes(settings.open_routes), metrics=metrics
     )  # outside of the body: strangers' bytes are not read
     app.add_middleware(RequestCount, metrics=metrics)
-    app.add_middleware(Arrivals)  # outermost: the id is on every answer
+    app.add_middleware(Arrivals, spans=spans)  # outermost: the id is on every answer
     install_openapi(app, has_keys=keyring is not None)
     return app
 
@@ -108,10 +114,28 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
     state.ledger = Ledger(settings.data)
     state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.inspection = Inspection(
         admission=state.admission,
         scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
         ledger=state.ledger,
         pictures=state.pictures,
         metrics=state.metrics,
+        drift=state.drift,
+    )
+
+
+def _wire_metrics(state: State, settings: Settings) -> None:
+    """What is looked up at each scrape."""
+    state.sources = Sources(
+        run=state.run,
+        pool=state.pool,
+        admission=state.admission,
+        catalog=state.catalog,
+        quarantine=state.quarantine,
+        pictures=state.pictures,
+        drift=state.drift,
+        followed=state.followed,
+        metrics=state.metrics,
+        places={"data": settings.data, "models": settings.model_store},
     )

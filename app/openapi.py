@@ -19,6 +19,7 @@ from app.errors import COME_AGAIN, PROBLEM, TABLE
 from app.inspection import HeatmapStyle
 from app.schemas import Problem
 from app.security import API_KEY, Rule, find_rule
+from app.trace import HEADER as TRACEPARENT
 from detector.decode import SUPPORTED_MEDIA_TYPES
 
 FAULT = "service.fault"
@@ -33,6 +34,7 @@ ABOUT = """Post the image of a part, get an anomaly score, a verdict and a heatm
 
 Every error is `application/problem+json` with a stable `code`; `detail` is for people. An error is never a verdict.
 Every answer carries `X-Request-Id`: the client's own, if it sent one of 1 to 128 characters of `A-Za-z0-9._-`.
+Every answer carries `traceparent` (W3C trace context), in your trace where you sent one.
 429 and 503 carry `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds.
 Where the service has keys, send one as `Authorization: Bearer …` or `X-API-Key`; each operation names the scope that it
 needs, and `admin` stands for all."""
@@ -65,6 +67,12 @@ INSPECT: dict[str, Any] = {
             "in": "header",
             "schema": {"type": "string", "pattern": f"^{ACCEPTED.pattern}$"},
             "description": "Your name of this request; another one is replaced.",
+        },
+        {
+            "name": TRACEPARENT,
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "W3C trace context; the answer carries one too, with our span in your trace.",
         },
         {
             "name": HEADER,

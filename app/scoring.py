@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalog import Catalog, Served
+from app.image_health import ImageHealth, measure
 from app.pool import Pool
 from app.pool_errors import DeadlineMissed, WorkerLost
 from app.quarantine import Quarantine
@@ -29,6 +30,7 @@ class Seen:
     served: Served
     picture: Picture
     scored: Scored
+    health: ImageHealth
 
 
 class Scoring:
@@ -50,13 +52,13 @@ class Scoring:
             async with asyncio.timeout(None if due == math.inf else due - time.monotonic()):
                 served = await self._catalog.resolve(product)
                 self._quarantine.check(data, served.ref.digest)
-                picture, pixels = await asyncio.to_thread(self._decode, data, served)
+                picture, pixels, health = await asyncio.to_thread(self._decode, data, served)
                 stages.lap("decode")
                 scored = await self._submit(data, served.ref, pixels, due)
                 stages.lap("pool")
         except TimeoutError as exc:
             raise DeadlineMissed("the deadline passed before the picture was scored") from exc
-        return Seen(served, picture, scored)
+        return Seen(served, picture, scored, health)
 
     async def _submit(self, data: bytes, ref: ModelRef, pixels: npt.NDArray[np.uint8], due: float) -> Scored:
         try:
@@ -65,7 +67,7 @@ class Scoring:
             self._quarantine.add(data, ref.digest)
             raise
 
-    def _decode(self, data: bytes, served: Served) -> tuple[Picture, npt.NDArray[np.uint8]]:
+    def _decode(self, data: bytes, served: Served) -> tuple[Picture, npt.NDArray[np.uint8], ImageHealth]:
         spec = served.manifest.detector.input
         picture = decode(data, spec, self._limits)
-        return picture, resize_to_input(picture.pixels, spec)
+        return picture, resize_to_input(picture.pixels, spec), measure(picture.pixels)

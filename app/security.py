@@ -40,6 +40,7 @@ ROUTES: dict[str, Scope | None] = {
     "GET /verdicts/{verdict_id}/heatmap": "read",
     "GET /products": "read",
     "GET /products/{product}": "read",
+    "GET /products/{product}/drift": "read",
     "GET /products/{product}/versions": "read",
     "GET /products/{product}/prepare": "read",
     "POST /products/{product}/prepare": "operate",

@@ -89,6 +89,7 @@ def make_server(app: FastAPI, settings: Settings) -> Server:
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
+        log_config=None,  # its loggers speak as ours do
         access_log=False,
         timeout_graceful_shutdown=int(settings.drain_s) + 1,
         ws="none",

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from structlog.contextvars import bind_contextvars
 
 from app.arrival import arrival_of
 from app.body import read_part
@@ -19,12 +20,13 @@ RECORDED = ("verdict.unknown", "ledger.unavailable")
 HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
 CHANGEOVER = ("product.version_refused", "product.not_prepared", "product.nothing_to_roll_back")
 ELSEWHERE = {"verdict.unknown", *HEATMAP, *CHANGEOVER, "service.not_ready"}  # codes that inspecting never gives
+CODES = sorted(STATUSES.keys() - ELSEWHERE)
 
 
 @router.post(
     "/inspect",
     response_model=Answer,
-    responses=problems(*STATUSES.keys() - ELSEWHERE),
+    responses=problems(*CODES),
     openapi_extra=INSPECT,
 )
 async def inspect(request: Request) -> dict[str, Any]:
@@ -42,9 +44,13 @@ async def inspect(request: Request) -> dict[str, Any]:
     state = request.app.state
     given_ms, arrival = read_deadline_ms(request.headers.get(HEADER)), arrival_of(request)
     data, part = await read_part(request, state.settings.max_body_bytes)
+    request.state.product = part.product if state.catalog.served(part.product) else ""
     due = state.deadlines.due(arrival, part.product, given_ms)
     inspection: Inspection = state.inspection
-    return await while_connected(request, inspection.inspect(data, part, arrival.received_at, due))
+    bind_contextvars(product=part.product, part_id=part.part_id, station=part.station)
+    answer = await while_connected(request, inspection.inspect(data, part, arrival.received_at, due))
+    _describe_span(request, answer)
+    return answer
 
 
 @router.get("/verdicts/{verdict_id}", response_model=Answer, responses=problems(*RECORDED))
@@ -71,3 +77,11 @@ async def heatmap(request: Request, verdict_id: str) -> Response:
     if data is None:
         data = await asyncio.to_thread(state.pictures.load, verdict_id, kept["style"])
     return Response(data, media_type=kept["media_type"])
+
+
+def _describe_span(request: Request, answer: dict[str, Any]) -> None:
+    """What its span says of a part, for app/otel.py."""
+    request.state.stages = answer["timings_ms"]
+    names = ("product", "part_id", "station", "verdict")
+    known = {f"inspect.{name}": answer[name] for name in names if answer[name] is not None}
+    request.state.span = known | {"inspect.verdict_id": answer["id"]}

@@ -147,7 +147,7 @@ def test_refusals_are_counted_under_their_route_and_their_code(client: TestClien
     client.post("/products/plate/rollback", headers=keys["read"])
     text = client.get("/metrics", headers=keys["read"]).text
     assert 'inspect_requests_total{route="/products/{product}/rollback",status="403"}' in text
-    assert 'inspect_errors_total{code="key.scope_missing"}' in text
+    assert 'inspect_errors_total{code="key.scope_missing",product=""}' in text
 
 
 def test_a_stranger_s_body_is_not_read(client: TestClient) -> None:
