@@ -194,5 +194,5 @@ class Lane:
             self._pace.note(model.digest, seconds, started + seconds)
         results = iter(answer.results)
         for job in jobs:
-            timing = Timing((started - job.queued_at) * 1000, seconds * 1000, len(jobs))
+            timing = Timing((started - job.queued_at) * 1000, seconds * 1000, len(jobs), self.runs_on)
             job.finish(outcome_of(answer, next(results, None), timing))

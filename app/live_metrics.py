@@ -19,6 +19,7 @@ from app.admission import Admission, Held
 from app.catalog import Catalog
 from app.drift import CAUSES, Drift, DriftReport
 from app.followed import Followed
+from app.ledger.ledger import Ledger
 from app.metric_list import BY_NAME
 from app.metrics import Metrics
 from app.nvml import DeviceLoad, read_devices
@@ -44,6 +45,7 @@ class Sources:
     quarantine: Quarantine
     pictures: PictureStore
     drift: Drift
+    ledger: Ledger
     followed: Sequence[Followed]
     metrics: Metrics
     places: dict[str, Path]
@@ -130,11 +132,13 @@ def _queues(sources: Sources, read: _Read) -> Iterator[Metric]:
     oldest = {product: max((its.oldest_s(now) for its in all_its), default=0.0) for product, all_its in held.items()}
     yield _family("inspect_oldest_seconds", [((product,), age) for product, age in oldest.items()])
     yield _one("inspect_upload_bytes", admission.uploads)
+    yield _one("inspect_ledger_seq", sources.ledger.feed.head)
+    yield _one("inspect_ledger_oldest_seconds", sources.ledger.oldest_s(now))
 
 
 def _workers(sources: Sources) -> Iterator[Metric]:
     pool = sources.pool
-    yield _one("inspect_ready", not why_not_ready(sources.run, pool, sources.catalog))
+    yield _one("inspect_ready", not why_not_ready(sources.run, pool, sources.catalog, sources.ledger))
     yield _one("inspect_workers_up", pool.workers_up)
     yield _one("inspect_workers_wanted", len(pool.lanes))
     yield _family("inspect_worker_restarts", [((lane.device,), lane.restarts) for lane in pool.lanes])

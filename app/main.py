@@ -16,16 +16,21 @@ from app.deadline import Deadlines
 from app.drift import Drift
 from app.errors import install_handlers
 from app.followed import Followed, follow
+from app.inflight import InFlight
 from app.inspection import Inspection
 from app.keys import Keyring
-from app.ledger.sqlite import Ledger
+from app.later import Later
+from app.ledger.database import ledger_url
+from app.ledger.ledger import Ledger
 from app.live_metrics import Sources
 from app.metrics import Metrics, RequestCount
+from app.observer import Observer
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
-from app.routes import changeover, docs, health, inspect, products
+from app.refusal import FailSafes, Refusals
+from app.routes import changeover, dispositions, docs, health, inspect, parts, products, verdicts
 from app.scoring import Scoring
 from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
@@ -53,10 +58,12 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
             asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
             asyncio.create_task(follow(state.followed)),
+            asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
         ]
         yield
         state.run.stopping.set()
         await state.pool.drain(settings.drain_s)
+        await state.later.drain()
         for task in background:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -68,7 +75,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     spans = open_spans(settings.otlp_endpoint, VERSION)
     metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, products, changeover, health, docs):
+    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs):
         app.include_router(module.router)
     keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)
@@ -112,17 +119,25 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
     state.admission, state.quarantine = Admission(held), Quarantine()
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
-    state.ledger = Ledger(settings.data)
+    state.ledger, state.inflight = Ledger(ledger_url(settings.data, settings.ledger_url)), InFlight(state.admission)
     state.pictures = PictureStore(settings.data / "heatmaps", retention)
     state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.inspection = Inspection(
-        admission=state.admission,
+        inflight=state.inflight,
         scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
         ledger=state.ledger,
         pictures=state.pictures,
-        metrics=state.metrics,
-        drift=state.drift,
+        observer=Observer(state.metrics, state.drift),
+        software=VERSION,
     )
+    state.refusals = Refusals(
+        ledger=state.ledger,
+        catalog=state.catalog,
+        metrics=state.metrics,
+        fail_safes=FailSafes(settings.product_fail_safe),
+        software=VERSION,
+    )
+    state.later = Later(state.inflight, state.inspection, state.refusals)
 
 
 def _wire_metrics(state: State, settings: Settings) -> None:
@@ -135,6 +150,7 @@ def _wire_metrics(state: State, settings: Settings) -> None:
         quarantine=state.quarantine,
         pictures=state.pictures,
         drift=state.drift,
+        ledger=state.ledger,
         followed=state.followed,
         metrics=state.metrics,
         places={"data": settings.data, "models": settings.model_store},

@@ -1,7 +1,7 @@
 """Every metric of the service, once: app/metrics.py and app/live_metrics.py make them, docs/metrics.md prints them.
 
-A metric is here when something sets it, never before: the ledger's lag, the webhooks' backlog and MQTT's come with what
-they measure, under GROUPS "Ledger" and "Delivery". Base units; labels, not generated names; no label holds what a
+A metric is here when something sets it, never before: the webhooks' backlog and MQTT's come with what they measure,
+under GROUPS "Delivery". Base units; labels, not generated names; no label holds what a
 sender made up, beyond the bounded stations of app/stations.py.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram", "summary"]
-GROUPS = ("Requests", "Parts", "Pictures", "Queue", "Workers", "Products", "Drift", "Disk")
+GROUPS = ("Requests", "Parts", "Pictures", "Queue", "Ledger", "Workers", "Products", "Drift", "Disk")
 SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "counter": ("_total",),
     "gauge": ("",),
@@ -55,7 +55,13 @@ METRICS = (
         "heatmap, ledger, total. Each deadline of the settings is a bucket's edge.",
         ("product", "stage"),
     ),
-    Metric("inspect_verdicts", "counter", "Parts", "Verdicts given: ok, review, ng.", (*PART, "verdict")),
+    Metric(
+        "inspect_verdicts",
+        "counter",
+        "Parts",
+        "Verdicts given: ok, review, ng; error in the place of one.",
+        (*PART, "verdict"),
+    ),
     Metric(
         "inspect_score_ratio",
         "histogram",
@@ -83,6 +89,16 @@ METRICS = (
         "Pictures in the batch that a picture was scored in, itself included.",
         ("product",),
     ),
+    Metric("inspect_ledger_seq", "gauge", "Ledger", "Number of the newest verdict that can be read."),
+    Metric(
+        "inspect_ledger_oldest_seconds",
+        "gauge",
+        "Ledger",
+        "Age of the oldest record that waits for its commit; 0 for none. How long commits take: stage `ledger` of "
+        "inspect_stage_seconds.",
+    ),
+    Metric("inspect_errors_unrecorded", "counter", "Ledger", "Errors answered that the ledger did not take."),
+    Metric("inspect_replays", "counter", "Ledger", "Verdicts given again to a repeated request."),
     Metric("inspect_ready", "gauge", "Workers", "1 while /readyz is true."),
     Metric("inspect_workers_up", "gauge", "Workers", "Workers whose process is alive."),
     Metric("inspect_workers_wanted", "gauge", "Workers", "Workers that there should be."),

@@ -45,6 +45,8 @@ class Metrics:
         self.ratio = self._make(Histogram, "inspect_score_ratio", buckets=RATIOS)
         self.batch = self._make(Histogram, "inspect_batch_pictures", buckets=BATCHES)
         self.heatmaps_lost = self._make(Counter, "inspect_heatmaps_lost")
+        self.unrecorded = self._make(Counter, "inspect_errors_unrecorded")
+        self.replays = self._make(Counter, "inspect_replays")
         self.health = {
             measure: self._make(Summary, f"inspect_image_{measure}")
             for measure in ("mean", "contrast", "sharpness", "saturated_share")
@@ -57,8 +59,8 @@ class Metrics:
         if (product, station) in self._begun:
             return
         self._begun.add((product, station))
-        for verdict in Verdict:
-            self.verdicts.labels(product, station, verdict.value)
+        for verdict in (*Verdict, "error"):
+            self.verdicts.labels(product, station, str(verdict))
         self.ratio.labels(product, station)
         if not station:
             self.deadlines.labels(product)

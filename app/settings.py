@@ -20,6 +20,11 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     model_store: Path = Path("var/models")
     data: Path = Path("var/data")
+    ledger_url: str | None = None
+    """`postgresql://…`; without it the ledger is an SQLite file in `data`."""
+    natural_key: bool = False
+    """Whether a picture that is posted again for the same part and station is the same request."""
+    product_fail_safe: dict[str, Literal["ng", "review"]] = {}
     devices: str = "auto"
     """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64

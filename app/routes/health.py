@@ -6,7 +6,7 @@ from prometheus_client.exposition import choose_encoder
 from app.errors import NotReady
 from app.live_metrics import take_snapshot
 from app.openapi import binary, problems
-from app.schemas import Health
+from app.schemas import Alive
 from app.status import Status, describe, why_not_ready
 
 router = APIRouter(tags=["operation"])
@@ -14,19 +14,23 @@ router = APIRouter(tags=["operation"])
 
 @router.head("/livez", include_in_schema=False)
 @router.get("/livez", responses=problems())
-async def livez() -> Health:
+async def livez() -> Alive:
     """The process answers."""
-    return Health(status="alive")
+    return Alive(status="alive")
 
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems("service.not_ready"))
-async def readyz(request: Request) -> Health:
-    """A worker has loaded a product and its golden pictures scored as at export; else `detail` has the reasons."""
+async def readyz(request: Request) -> Alive:
+    """A worker has loaded a product and its golden pictures scored as at export, and the ledger takes verdicts.
+
+    Else `detail` has the reasons.
+    """
     state = request.app.state
-    if reasons := why_not_ready(state.run, state.pool, state.catalog):
+    await state.ledger.probe()
+    if reasons := why_not_ready(state.run, state.pool, state.catalog, state.ledger):
         raise NotReady("; ".join(reasons))
-    return Health(status="ready")
+    return Alive(status="ready")
 
 
 @router.get("/status", responses=problems("product.unavailable"))
@@ -38,6 +42,7 @@ async def status(request: Request) -> Status:
         pool=state.pool,
         admission=state.admission,
         catalog=state.catalog,
+        ledger=state.ledger,
         followed=state.followed,
     )
 

@@ -167,6 +167,33 @@ ENGINE = Dashboard(
         ),
         (
             Panel(
+                "Oldest record without a commit",
+                "Its age; each part waits for its own",
+                "timeseries",
+                8,
+                (("inspect_ledger_oldest_seconds", "{{instance}}"),),
+                "s",
+            ),
+            Panel(
+                "Records a minute",
+                "Verdicts, and errors in their place, by this service and those that share its ledger",
+                "timeseries",
+                8,
+                ((f"deriv(inspect_ledger_seq{RATE}) * 60", "{{instance}}"),),
+            ),
+            Panel(
+                "Replays, and errors without a record",
+                "In 15 minutes",
+                "timeseries",
+                8,
+                (
+                    ("increase(inspect_replays_total[15m])", "{{instance}} replays"),
+                    ("increase(inspect_errors_unrecorded_total[15m])", "{{instance}} not recorded"),
+                ),
+            ),
+        ),
+        (
+            Panel(
                 "Device memory",
                 "Used, of what there is; NVIDIA only",
                 "timeseries",

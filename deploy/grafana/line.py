@@ -2,10 +2,12 @@
 
 from panel import ALARM, ON_OFF, PART, RATE, SHIFT, WHERE, Dashboard, Panel, average, quantile
 
+JUDGED = PART.replace("}", ', verdict!="error"}')
+
 
 def _share(verdict: str) -> str:
     given = f'sum by (product) (increase(inspect_verdicts_total{{verdict="{verdict}", product=~"$product", '
-    return f'{given}station=~"$station"}}[15m])) / sum by (product) (increase(inspect_verdicts_total{PART}[15m]))'
+    return f'{given}station=~"$station"}}[15m])) / sum by (product) (increase(inspect_verdicts_total{JUDGED}[15m]))'
 
 
 def _picture(title: str, measure: str, says: str, unit: str = "short") -> Panel:
@@ -33,7 +35,7 @@ LINE = Dashboard(
                 "Verdicts given",
                 "stat",
                 6,
-                ((f"sum by (product) (rate(inspect_verdicts_total{PART}{RATE})) * 60", "{{product}}"),),
+                ((f"sum by (product) (rate(inspect_verdicts_total{JUDGED}{RATE})) * 60", "{{product}}"),),
             ),
             Panel(
                 "Rejected",

@@ -67,7 +67,7 @@ def test_a_deadline_that_cannot_be_met_is_answered_and_counted_and_gives_no_verd
     answer = post(client, deadline_ms="20")
     assert (answer.status_code, answer.json()["code"]) == (504, "inspection.deadline_missed")
     assert answer.headers["content-type"] == "application/problem+json"
-    assert "verdict" not in answer.json()
+    assert (answer.json()["verdict"], answer.json()["counts_as"]) == ("error", "ng")
     assert 'inspect_deadline_missed_total{product="plate"} 1.0' in client.get("/metrics").text
 
 
