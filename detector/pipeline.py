@@ -33,6 +33,20 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What those parts make of pictures that no product trains: saliency and frozen backbone."""
+
+    masks: Tensor
+    """(B,1,H,W), 1 = hidden."""
+    features: Sequence[Tensor]
+    """Backbone maps (B,C,h,w) of the depths that the spec names; none where they are no evidence."""
+
+    def of(self, rows: slice) -> "Sight":
+        """That of some of the pictures."""
+        return Sight(self.masks[rows], [maps[rows] for maps in self.features])
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Every picture that the detector drew on its way to a score."""
 
@@ -72,32 +86,47 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
         """(B,3,H,W) in [0, 1] → Anomaly."""
-        score, heatmap = self.evidence(self.clues(pictures))
+        return self.assess(pictures, self.see(pictures))
+
+    @torch.inference_mode()
+    def see(self, pictures: Tensor) -> Sight:
+        """The half of `forward` that is the same for every product of one `spec.sight`."""
+        reads = "backbone" in self.spec.evidence.maps
+        return Sight(self.saliency(pictures), self.features(pictures, "backbone") if reads else ())
+
+    @torch.inference_mode()
+    def assess(self, pictures: Tensor, sight: Sight) -> Anomaly:
+        """The other half: reconstruction and evidence, with this product's own weights."""
+        score, heatmap = self.evidence(self.clues(pictures, sight))
         return Anomaly(score, heatmap)
 
     @torch.inference_mode()
     def explain(self, pictures: Tensor) -> Explanation:
         """The same computation as `forward`, with every step kept."""
-        masks = self.saliency(pictures)
-        hints = self.hints(pictures, masks)
-        clues = self.clues(pictures)
+        sight = self.see(pictures)
+        hints = self.hints(pictures, sight.masks)
+        clues = self.clues(pictures, sight)
         score, heatmap = self.evidence(clues)
-        return Explanation(masks, hints, self.gate(hints), clues.reconstructions.mean(dim=0), heatmap, score)
+        return Explanation(sight.masks, hints, self.gate(hints), clues.reconstructions.mean(dim=0), heatmap, score)
 
     @torch.inference_mode()
     def raw_evidence(self, pictures: Tensor) -> Tensor:
         """Evidence maps (B,M,H,W) of pictures before they are standardised: what that is fitted on."""
-        return self.evidence.raw(self.clues(pictures))
+        return self.evidence.raw(self.clues(pictures, self.see(pictures)))
 
     @torch.inference_mode()
     def feature_grid(self, pictures: Tensor, source: FeatureSource) -> Tensor:
         """Feature vectors (B,C,h,w) of one source of evidence: what its distributions are fitted on."""
         return self.evidence.grid(source, self.features(pictures, source))
 
-    def clues(self, pictures: Tensor) -> Clues:
+    def clues(self, pictures: Tensor, sight: Sight) -> Clues:
         """Everything that evidence is made of."""
-        features = {name: self.features(pictures, name) for name in FEATURES if name in self.spec.evidence.maps}
-        return Clues(pictures, self.rebuild(pictures), features)
+        features = {
+            name: sight.features if name == "backbone" else self.features(pictures, name)
+            for name in FEATURES
+            if name in self.spec.evidence.maps
+        }
+        return Clues(pictures, self.rebuild(pictures, sight.masks), features)
 
     def features(self, pictures: Tensor, source: FeatureSource) -> list[Tensor]:
         """Feature maps (B,C,h,w) of the depths that the spec names."""
@@ -108,11 +137,11 @@ class Detector(nn.Module):
             raise SpecError("evidence from a backbone needs one")
         return self.backbone.stages(pictures, self.spec.evidence.backbone.levels)
 
-    def rebuild(self, pictures: Tensor) -> Tensor:
-        """(B,3,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each cell side of disjoint masks (RIAD)."""
+    def rebuild(self, pictures: Tensor, masks: Tensor) -> Tensor:
+        """(B,3,H,W), (B,1,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each of RIAD's cell sides."""
         if isinstance(self.saliency, DisjointSaliency):
-            return torch.stack([assemble(pictures, masks, self._rebuild_hidden) for masks in self.saliency.masks])
-        return self._rebuild_hidden(pictures, self.saliency(pictures)).unsqueeze(0)
+            return torch.stack([assemble(pictures, sets, self._rebuild_hidden) for sets in self.saliency.masks])
+        return self._rebuild_hidden(pictures, masks).unsqueeze(0)
 
     def hints(self, pictures: Tensor, masks: Tensor) -> Tensor:
         """(B,3,H,W) and (B,1,H,W) or (1,1,H,W) → I' (B,3,H,W)."""

@@ -175,6 +175,9 @@ class EvidenceSpec:
             raise SpecError(f"evidence.top_fraction must be in (0, 1], not {self.top_fraction}")
 
 
+Sight = tuple[BackboneSpec, tuple[int, int], SaliencySpec, tuple[int, ...]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetectorSpec:
     """Everything that says what this model is. Two detectors of equal spec and weights give equal scores."""
@@ -205,6 +208,15 @@ class DetectorSpec:
             raise SpecError(f"disjoint.cells must be at most half of {smallest} px, not {self.saliency.disjoint.cells}")
         if self.fader is not None:
             self._check_fader(self.fader)
+
+    @property
+    def sight(self) -> Sight | None:
+        """Products of equal `sight` see alike, so their pictures may be seen together; None: no backbone is read."""
+        from_backbone = "backbone" in self.evidence.maps
+        if self.backbone is None or not (from_backbone or self.saliency.kind in ("attention", "activation")):
+            return None
+        levels = tuple(sorted(self.evidence.backbone.levels)) if from_backbone else ()
+        return self.backbone, (self.input.height, self.input.width), self.saliency, levels
 
     def _check_fader(self, fader: FaderSpec) -> None:
         skips = len(self.unet.widths) - 1
