@@ -9,7 +9,10 @@ by one batch and no more. Among the rest, and inside a product: the earliest dea
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+NO_SIZES: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +53,18 @@ def next_batch(
     limits: BatchLimits,
     served: Mapping[str, int],
     seconds: Mapping[str, float],
+    sizes: Mapping[str, int] = NO_SIZES,
 ) -> Plan:
     """What runs at `now`.
 
-    `served`: product → pictures that ran already; `seconds`: model → how long its batch takes at least.
+    `served`: product → pictures that ran already; `seconds`: model → how long its batch takes at least; `sizes`:
+    model → the largest batch that its device has room for, where that is known to be less than the limit.
     """
     for place, waiter in enumerate(waiting):
         if waiter.alone:
             return Plan((place,))
-    batches = [_batch(waiting, product, limits.size) for product in dict.fromkeys(it.product for it in waiting)]
-    starts = {batch: _start(waiting, batch, limits, seconds) for batch in batches}
+    batches = [_batch(waiting, product, limits.size, sizes) for product in dict.fromkeys(it.product for it in waiting)]
+    starts = {batch: _start(waiting, batch, _limits_of(waiting[batch[0]], limits, sizes), seconds) for batch in batches}
     ripe = [batch for batch in batches if starts[batch] <= now]
     if not ripe:
         return Plan(until=min(starts.values(), default=math.inf))
@@ -68,12 +73,16 @@ def next_batch(
     return Plan(min(fair, key=lambda batch: _urgency(waiting[batch[0]])))
 
 
-def _batch(waiting: Sequence[Waiter], product: str, size: int) -> tuple[int, ...]:
+def _limits_of(first: Waiter, limits: BatchLimits, sizes: Mapping[str, int]) -> BatchLimits:
+    return replace(limits, size=min(limits.size, sizes.get(first.model, limits.size)))
+
+
+def _batch(waiting: Sequence[Waiter], product: str, size: int, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """Places of the most urgent pictures of `product` that need the same model as the first of them."""
     places = [place for place, waiter in enumerate(waiting) if waiter.product == product]
     places.sort(key=lambda place: _urgency(waiting[place]))
     model = waiting[places[0]].model
-    return tuple(place for place in places if waiting[place].model == model)[:size]
+    return tuple(place for place in places if waiting[place].model == model)[: min(size, sizes.get(model, size))]
 
 
 def _start(

@@ -81,6 +81,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.NoWorker: (503, "service.no_worker"),
     pool.ModelUnavailable: (503, "product.unavailable"),
     pool.ModelTooLarge: (507, "product.too_large"),
+    pool.NoRoom: (507, "product.no_room"),
     pool.InspectionFailed: (500, "inspection.failed"),
     pool.PictureQuarantined: (422, "picture.quarantined"),
     pool.WorkerLost: (422, "picture.quarantined"),

@@ -34,6 +34,10 @@ class Metrics:
         self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
         self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)
         self.restarts_seen = 0  # of the pool, when they were last counted
+        self.hangs = Counter("inspect_worker_hangs", "Workers killed because they did not answer.", registry=here)
+        self.hangs_seen = 0
+        self.out_of_memory = Counter("inspect_out_of_memory", "Batches that had no room on a device.", registry=here)
+        self.out_of_memory_seen = 0
         self.resident = Gauge("inspect_resident_bytes", "Weights in memory, bytes.", ["device"], registry=here)
         self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], registry=here)
 

@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     model_store: Path = Path("var/models")
     data: Path = Path("var/data")
     devices: str = "auto"
-    """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
+    """`auto` (every CUDA device, else the CPU), or a list, one worker each: `cuda:0,cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64
     """Pictures that are held, from their body to their answer."""
     queue_bytes: Positive = 256 << 20
@@ -29,6 +29,11 @@ class Settings(BaseSettings):
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] | None = None
     product_deadlines_ms: dict[str, Annotated[int, Field(ge=1, le=600_000)]] = {}
     resident_bytes: Positive = 4 << 30
+    cpu_threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Of each worker on the CPU; 0 shares the cores evenly among them."""
+    batch_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """Of a batch; a worker that takes longer is taken for stuck and killed."""
+    load_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     max_body_bytes: Positive = 32 << 20
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
     heatmap_bytes: Positive = 2 << 30

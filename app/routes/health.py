@@ -46,6 +46,10 @@ async def metrics(request: Request) -> Response:
     collectors.workers.set(pool.workers_up)
     collectors.restarts.inc(pool.restarts - collectors.restarts_seen)
     collectors.restarts_seen = pool.restarts
+    collectors.hangs.inc(pool.hangs - collectors.hangs_seen)
+    collectors.hangs_seen = pool.hangs
+    collectors.out_of_memory.inc(pool.out_of_memory - collectors.out_of_memory_seen)
+    collectors.out_of_memory_seen = pool.out_of_memory
     for device, size in pool.resident_bytes.items():
         collectors.resident.labels(device).set(size)
     for product, delta in pool.golden_delta.items():

@@ -82,3 +82,12 @@ def test_a_product_whose_batch_is_ready_does_not_wait_for_one_that_delays() -> N
         1,
         2,
     )
+
+
+def test_a_model_that_filled_its_device_runs_in_smaller_batches_and_others_do_not() -> None:
+    waiting = [waits("a") for _ in range(8)] + [waits("b") for _ in range(8)]
+    chosen = [
+        next_batch(waiting, 10.0, limits=EIGHT, served=served, seconds={}, sizes={"a": 3}).places
+        for served in ({"b": 8}, {"a": 8})
+    ]
+    assert chosen == [(0, 1, 2), tuple(range(8, 16))]

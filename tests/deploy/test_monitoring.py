@@ -30,6 +30,8 @@ KNOWN = {
     "inspect_queue_length": set(),
     "inspect_workers_up": set(),
     "inspect_worker_restarts_total": set(),
+    "inspect_worker_hangs_total": set(),
+    "inspect_out_of_memory_total": set(),
     "inspect_resident_bytes": {"device"},
     "inspect_golden_delta": {"product"},
 }
