@@ -12,7 +12,7 @@ twice. Who was there when a worker died, picture or load, runs alone from then o
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -59,6 +59,8 @@ class Lane:
         """Where the models really are: the CPU, where there is no such device."""
         self.golden_delta: dict[str, float] = {}
         """Product → largest golden |Δscore| of the version that was loaded last."""
+        self.batches: Counter[int] = Counter()
+        """Pictures in a batch → how often."""
         self.running: str | None = None
         """Digest of the model that scores now."""
         self.state: LaneState = "starting"
@@ -230,6 +232,7 @@ class Lane:
                 self._score(worker, part)
             return
         seconds = time.monotonic() - started
+        self.batches[len(jobs)] += 1
         if answer.fault is None:
             self._pace.note(model.digest, seconds, started + seconds)
         results = iter(answer.results)

@@ -34,7 +34,7 @@ class WorkerStatus(BaseModel):
     """One device's worker. `runs_on` is the CPU where the device is not there; `since` is when `state` began.
 
     `models` are those that can score; `memory` says of each, and of those being loaded, why it is there. `hangs` are
-    those restarts that were for want of an answer.
+    those restarts that were for want of an answer; `batches` says how often a batch had so many pictures.
     """
 
     device: str
@@ -44,6 +44,7 @@ class WorkerStatus(BaseModel):
     since: datetime
     restarts: int
     hangs: int
+    batches: dict[int, int]
     resident_bytes: int
     models: list[str]
     memory: list[ModelStatus]
@@ -143,6 +144,7 @@ def _worker(lane: Lane) -> WorkerStatus:
         since=lane.since,
         restarts=lane.restarts,
         hangs=lane.hangs,
+        batches=dict(sorted(lane.batches.items())),
         resident_bytes=lane.residency.bytes,
         models=[str(model) for model in lane.residency.models],
         memory=[

@@ -95,6 +95,7 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
     Thread(target=_answer, args=(loads, load), daemon=True).start()
     _answer(scores, score)
+    os._exit(0)  # the service wants no more; torch's own threads do not survive an orderly end of Python's
 
 
 def _answer(pipe: Connection, serve: Callable[[Any], Answer]) -> None:
