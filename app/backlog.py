@@ -8,11 +8,11 @@ decoded.
 
 import threading
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
-from app.batching import BatchLimits, Plan, next_batch
+from app.batching import FREE, BatchLimits, Plan, next_batch
 from app.job import LOADED, Job
-from app.pace import Pace
+from app.pace import Cost, Pace
 from app.pool_errors import DeadlineMissed, Draining, ModelUnavailable, PoolError, WorkerLost
 from app.work import ModelRef, Scored
 
@@ -182,16 +182,16 @@ class Backlog:
 
     def _plan(self, here: Container[str]) -> tuple[list[Job], Plan]:
         now = time.monotonic()
-        seconds = self._pace.least(now)
-        self._drop(now, seconds)
+        costs = self._pace.costs(now)
+        self._drop(now, costs)
         jobs = [job for job in self._waiting if job.pixels is not None and job.model.digest in here]
         waiters = [job.waiter for job in jobs]
-        plan = next_batch(waiters, now, limits=self._limits, served=self._served, seconds=seconds, sizes=self._sizes)
+        plan = next_batch(waiters, now, limits=self._limits, served=self._served, costs=costs, sizes=self._sizes)
         return jobs, plan
 
-    def _drop(self, now: float, seconds: dict[str, float]) -> None:
+    def _drop(self, now: float, costs: Mapping[str, Cost]) -> None:
         """Forget who has gone away, and give up what cannot be scored in time any more."""
-        late = [job for job in self._waiting if now + seconds.get(job.model.digest, 0.0) > job.deadline]
+        late = [job for job in self._waiting if now + costs.get(job.model.digest, FREE).least > job.deadline]
         for job in late:
             job.finish(DeadlineMissed("the deadline was too near when a worker came free; the picture was not scored"))
         self._waiting = [job for job in self._waiting if job not in late and not job.future.done()]

@@ -150,6 +150,8 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     async def answer_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
+        if code == "request.invalid":  # FastAPI: 400, for a JSON body that is none
+            status = TABLE[InvalidRequest][0]
         metrics.errors.labels(code).inc()
         response = problem(request, status, code, str(getattr(error, "detail", error)))
         response.headers.update(_headers(error))

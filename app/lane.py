@@ -234,7 +234,7 @@ class Lane:
         seconds = time.monotonic() - started
         self.batches[len(jobs)] += 1
         if answer.fault is None:
-            self._pace.note(model.digest, seconds, started + seconds)
+            self._pace.note(model.digest, len(jobs), seconds, started + seconds)
         results = iter(answer.results)
         for job in jobs:
             timing = Timing((started - job.queued_at) * 1000, seconds * 1000, len(jobs))

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     resident_bytes: Positive = 4 << 30
     cpu_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Of each worker on the CPU; 0 shares the cores evenly among them."""
-    batch_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    batch_timeout_s: Annotated[float, Field(gt=0)] = 20.0
     """Of a batch; a worker that takes longer is taken for stuck and killed."""
     load_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     max_body_bytes: Positive = 32 << 20

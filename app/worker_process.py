@@ -23,7 +23,7 @@ GRACE = 5.0  # seconds that a worker gets to end by itself
 class TimeLimits:
     """Seconds after which a worker that has not answered is taken for stuck."""
 
-    batch_s: float = 10.0
+    batch_s: float = 20.0
     load_s: float = 120.0
 
 

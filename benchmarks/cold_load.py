@@ -1,8 +1,8 @@
 """What the others notice when a product is loaded that was not in memory.
 
 In: a store. Out: p50 and p99 of the other products in open loop, without and with loads of one more, and how long
-a load took. The product is loaded again and again: its next version is a copy that no worker has seen. Exit code 1 where
-p99 rises by 25 % or more.
+a load took. A product is loaded again and again: its next version is a copy that no worker has seen. Exit code 1
+where p99 rises by 25 % or more.
 """
 
 import argparse

@@ -54,7 +54,8 @@ def main() -> None:
     total = summarise(outcomes, options.seconds)
     note = (
         f"Capacity {capacity:.2f} parts/s, offered {rate:.2f}/s, deadline {options.deadline_ms} ms. "
-        f"Memory x {growth:.3f}. Last answer {late:.2f} s after the last part. Refusals without Retry-After: {total.without_retry_after}."
+        f"Memory x {growth:.3f}. "
+        f"Last answer {late:.2f} s after the last part. Refusals without Retry-After: {total.without_retry_after}."
     )
     publish(options.out, "overload", rows, note=note)
     is_right = total.p99 <= options.deadline_ms and total.lost == total.without_retry_after == 0

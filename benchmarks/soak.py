@@ -1,6 +1,6 @@
 """Hours of parts: does memory grow, does it get slower?
 
-In: a store, --minutes. Out: a row for each sixth of the time; the slope of memory (least squares, without the first sixth).
+In: a store, --minutes. Out: a row for each sixth of the time; the slope of memory (a line, without the first sixth).
 Exit code 1 where memory grows by 1 MB a minute or more, or an answer is lost.
 """
 
