@@ -26,7 +26,7 @@ class Hosted:
         self.detector = load_artifact(registry.resolve(product).path, backbones, self.device).detector
 
     def score(self, bodies: Sequence[bytes]) -> list[float]:
-        """Of each picture; a batch on a GPU, one by one on a CPU, where that is faster and where this service does so."""
+        """Of each picture; a batch on a GPU, one by one on a CPU, as this service does."""
         spec = self.detector.spec.input
         pixels = [resize_to_input(decode(body, spec, LIMITS).pixels, spec) for body in bodies]
         step = len(pixels) if self.device.type == "cuda" else 1

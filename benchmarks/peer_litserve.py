@@ -1,13 +1,19 @@
 """LitServe with the detector: `python peer_litserve.py STORE PRODUCT PORT`."""
 
 import sys
+from typing import Annotated, Any
 
 import litserve
-from fastapi import Request
+from fastapi import Depends, Request
 from hosted import MOST, Hosted, answer
 
 Job = tuple[bytes, dict[str, str]]
 Said = tuple[float, dict[str, str]]
+
+
+async def read(request: Request) -> Job:
+    """The body, and the fields that come back: LitServe itself reads JSON and forms alone."""
+    return await request.body(), dict(request.query_params)
 
 
 class Api(litserve.LitAPI):
@@ -17,9 +23,10 @@ class Api(litserve.LitAPI):
         """Once a worker."""
         self.hosted = Hosted(sys.argv[1], sys.argv[2])
 
-    async def decode_request(self, request: Request) -> Job:
-        """The body, and the fields that come back."""
-        return await request.body(), dict(request.query_params)
+    def decode_request(self, request: Annotated[Any, Depends(read)]) -> Job:
+        """As it is."""
+        job: Job = request
+        return job
 
     def predict(self, jobs: list[Job]) -> list[Said]:
         """A batch."""

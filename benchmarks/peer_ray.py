@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import ray
 from hosted import MOST, Hosted, answer
@@ -28,7 +29,7 @@ class Api:
 
 
 if __name__ == "__main__":
-    here = os.pathsep.join([os.path.dirname(os.path.abspath(__file__)), os.getcwd()])  # noqa: PTH
+    here = os.pathsep.join([str(Path(__file__).resolve().parent), str(Path.cwd())])
     ray.init(
         num_cpus=max(3, os.cpu_count() or 1),
         include_dashboard=False,
@@ -36,7 +37,7 @@ if __name__ == "__main__":
         runtime_env={"env_vars": {"PYTHONPATH": here, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "")}},
     )
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[3])})
-    serve.run(Api.bind(os.path.abspath(sys.argv[1]), sys.argv[2]), route_prefix="/inspect")  # noqa: PTH
+    serve.run(Api.bind(str(Path(sys.argv[1]).resolve()), sys.argv[2]), route_prefix="/inspect")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     serve.shutdown()
     ray.shutdown()

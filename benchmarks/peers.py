@@ -1,7 +1,7 @@
 """The same detector behind LitServe and behind Ray Serve, beside this service: 1, 8 and 32 clients, in one run.
 
-In: a store, a product. Needs `pip install -e '.[bench]'`. Out: parts a second and p99 of each, side by side. Every server
-decodes, preprocesses, scores in batches of at most 8 and answers the score as JSON, on the same cores, one after the other.
+In: a store, a product. Needs `pip install -e '.[bench]'`. Out: parts a second and p99 of each, side by side. Every
+server decodes, preprocesses, scores in batches of at most 8 and answers JSON, on the same cores, one after the other.
 The peers do less: no verdict, no heatmap, no ledger. Exit code 1 where this service is not ahead of both.
 """
 
