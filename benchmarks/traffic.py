@@ -7,6 +7,7 @@ had to wait (no coordinated omission). Nothing is sent again: what is refused or
 
 import asyncio
 import itertools
+import sys
 import time
 import uuid
 from collections import Counter
@@ -101,17 +102,28 @@ def open_loop(service: Service, shots: Iterable[Shot], beside: Sequence[Awaitabl
     return asyncio.run(run())
 
 
-def closed_loop(service: Service, clients: int, seconds: float, make: Callable[[int], Shot]) -> list[Outcome]:
-    """`clients` that post one part after the other for `seconds`; `make` gives the n-th part."""
+def closed_loop(
+    service: Service,
+    clients: int,
+    seconds: float,
+    make: Callable[[int], Shot],
+    *,
+    most: int = sys.maxsize,
+    into: list[Outcome] | None = None,
+) -> list[Outcome]:
+    """`clients` that post one part after the other for `seconds`, `most` parts in all; `make` gives the n-th part.
+
+    Outcomes are appended to `into` as they come, where it is given.
+    """
 
     async def run() -> list[Outcome]:
         async with _client(service) as client:
             start, numbers = time.monotonic(), itertools.count()
-            outcomes: list[Outcome] = []
+            outcomes: list[Outcome] = [] if into is None else into
 
             async def loop() -> None:
-                while time.monotonic() - start < seconds:
-                    shot = make(next(numbers))
+                while time.monotonic() - start < seconds and (number := next(numbers)) < most:
+                    shot = make(number)
                     outcomes.append(await _post(client, shot, time.monotonic(), start))
 
             await asyncio.gather(*(loop() for _ in range(clients)))
