@@ -2,7 +2,8 @@
 
 In: a store, a product, a deadline. Out: one row before, one at each third of the overload, one after it. Exit code 1
 where p99 of accepted parts passes the deadline, a refusal lacks Retry-After, memory rises by more than a tenth, an
-answer is lost, or a part posted 2 s after the end takes more than 1.5 times its idle latency.
+answer is lost, less than half of the capacity is served, or a part posted 2 s after the end takes more than 1.5 times
+its idle latency.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from service import Service, add_arguments, pictures_of, serving
 from traffic import Outcome, Shot, closed_loop, open_loop, summarise
 
 RECOVERY_S = 2.0
-MOST_GROWTH, MOST_SLOWER = 1.1, 1.5
+MOST_GROWTH, MOST_SLOWER, LEAST_SERVED = 1.1, 1.5, 0.5
 CLIENTS = 16
 
 
@@ -59,6 +60,7 @@ def main() -> None:
     )
     publish(options.out, "overload", rows, note=note)
     is_right = total.p99 <= options.deadline_ms and total.lost == total.without_retry_after == 0
+    is_right = is_right and total.served_rate >= LEAST_SERVED * capacity
     sys.exit(not (is_right and growth <= MOST_GROWTH and after.p50 <= MOST_SLOWER * idle.p50))
 
 
