@@ -160,12 +160,15 @@ class Lane:
                 self._stop.wait(LOOK_S)
                 continue
             model = self._backlog.next_load(self.residency, self._knows, wait_s=0.0 if self._reloads else IDLE_CHECK)
-            if worker is not self.worker:  # it was replaced while nothing was wanted
-                if model is not None:
+            is_reload = model is None and bool(self._reloads)
+            if is_reload:
+                model = self._reloads.popleft()
+            if worker is not self.worker:  # it was replaced meanwhile; what is to be reloaded is the next one's
+                if model is not None and is_reload:
+                    self._reloads.append(model)
+                elif model is not None:
                     self._backlog.is_refused(model, None)
                 continue
-            if model is None and self._reloads:
-                model = self._reloads.popleft()
             if model is not None and not residency.knows(model.digest):
                 self._load(model, worker, residency)
 
@@ -179,16 +182,19 @@ class Lane:
     def _keep_alive(self) -> WorkerProcess:
         """The process, or another one where it has died, also while nothing waited."""
         if self.worker is None or not self.worker.is_alive:
+            lost = self.residency.models
             if self.worker is not None:
                 self._bury(self.worker)
             self._become("starting")
             self.residency = self._memory()
             self.worker = self._spawn(self.device)
+            self._reloads.extend(
+                model for model in lost if model not in self._reloads
+            )  # only now: they are for this one
         return self.worker
 
     def _bury(self, worker: WorkerProcess) -> None:
         log.error("worker on %s died (exit %s); starting another", self.device, worker.exit_code)
-        self._reloads.extend(model for model in self.residency.models if model not in self._reloads)
         self.restarts += 1
         self._deaths += 1
         if self._deaths > 1:
