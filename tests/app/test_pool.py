@@ -102,7 +102,7 @@ def test_a_worker_that_dies_while_idle_comes_back_with_its_models() -> None:
             await pool.prepare(MODEL)
             before = pool.pids[0]
             os.kill(before, signal.SIGKILL)
-            await until(lambda: pool.is_ready and pool.pids[0] != before)
+            await until(lambda: set(pool.pids) > set() and before not in pool.pids and pool.is_ready)
             assert pool.restarts == 1
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
