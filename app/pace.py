@@ -21,7 +21,7 @@ class Cost:
     """Seconds of a batch of one model."""
 
     least: float = 0.0
-    """The fastest of late, whatever its size."""
+    """Of one picture, in the fastest batch of late: full batches alone say nothing of what one would take by itself."""
     fixed: float = 0.0
     each: float = 0.0
     """A batch of n takes `fixed + n * each`: a straight line through those of late."""
@@ -60,4 +60,4 @@ def _line(batches: Sequence[tuple[int, float]]) -> Cost:
     spread = sum((it - size) ** 2 for it in sizes)
     slope = sum((it - size) * (time - seconds) for it, time in batches) / spread if spread else seconds / size
     each = min(max(slope, 0.0), seconds / size)
-    return Cost(min(times), seconds - each * size, each)
+    return Cost(min(time / count for count, time in batches), seconds - each * size, each)

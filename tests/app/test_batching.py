@@ -119,7 +119,7 @@ def test_the_pace_is_a_line_through_the_batches_of_late() -> None:
     for pictures, seconds in ((1, 0.3), (8, 1.0)):
         pace.note("a", pictures, seconds, now=1.0)
     cost = pace.costs(now=2.0)["a"]
-    assert (cost.least, round(cost.fixed, 6), round(cost.each, 6)) == (0.3, 0.2, 0.1)
+    assert (cost.least, round(cost.fixed, 6), round(cost.each, 6)) == (0.125, 0.2, 0.1)
     assert pace.costs(now=12.0) == {}
 
 
