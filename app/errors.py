@@ -134,6 +134,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.NoWorker: (503, "service.no_worker"),
     pool.ModelUnavailable: (503, "product.unavailable"),
     pool.ModelTooLarge: (507, "product.too_large"),
+    pool.NoRoom: (507, "product.no_room"),
     pool.InspectionFailed: (500, "inspection.failed"),
     pool.PictureQuarantined: (422, "picture.quarantined"),
     pool.WorkerLost: (422, "picture.quarantined"),
@@ -243,6 +244,8 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
             return refuse(request, error.__cause__, metrics)
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
+        if code == "request.invalid":  # FastAPI: 400, for a JSON body that is none
+            status = TABLE[InvalidRequest][0]
         metrics.errors.labels(product_of(request), code).inc()
         response = problem(request, status, code, str(getattr(error, "detail", error)))
         response.headers.update(_headers(error))

@@ -7,7 +7,7 @@ cannot be asked is left out. Looked up each time, so that a product that has gon
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from app.admission import Admission, Held
 from app.catalog import Catalog
 from app.drift import CAUSES, Drift, DriftReport
 from app.followed import Followed
+from app.lane import Lane
 from app.ledger.ledger import Ledger
+from app.load_tally import LoadTally
 from app.metric_list import BY_NAME
 from app.metrics import Metrics
 from app.nvml import DeviceLoad, read_devices
@@ -100,7 +102,7 @@ def _read(sources: Sources) -> _Read:
         except OSError:
             continue
         disks[place] = usage.total, usage.free
-    return _Read(products, disks, read_devices(lane.device for lane in sources.pool.lanes))
+    return _Read(products, disks, read_devices(dict.fromkeys(lane.device for lane in sources.pool.lanes)))
 
 
 def _family(name: str, values: Iterable[Labelled]) -> Metric:
@@ -141,13 +143,30 @@ def _workers(sources: Sources) -> Iterator[Metric]:
     yield _one("inspect_ready", not why_not_ready(sources.run, pool, sources.catalog, sources.ledger))
     yield _one("inspect_workers_up", pool.workers_up)
     yield _one("inspect_workers_wanted", len(pool.lanes))
-    yield _family("inspect_worker_restarts", [((lane.device,), lane.restarts) for lane in pool.lanes])
-    yield _family("inspect_resident_bytes", [((lane.device,), lane.resident_bytes) for lane in pool.lanes])
-    for name in ("loads", "evictions"):
-        counts = {lane.device: dict(getattr(lane.tally, name)) for lane in pool.lanes}
-        yield _family(f"inspect_{name}", [((dev, prod), n) for dev, its in counts.items() for prod, n in its.items()])
-    seconds = {lane.device: dict(lane.tally.seconds) for lane in pool.lanes}
-    yield _family("inspect_load_seconds", [((dev, prod), n) for dev, its in seconds.items() for prod, n in its.items()])
+    counts: dict[str, Callable[[Lane], float]] = {
+        "inspect_worker_restarts": lambda lane: lane.restarts,
+        "inspect_worker_hangs": lambda lane: lane.hangs,
+        "inspect_out_of_memory": lambda lane: lane.out_of_memory,
+        "inspect_resident_bytes": lambda lane: lane.residency.bytes,
+    }
+    for name, count in counts.items():
+        yield _family(name, _summed(((lane.device,), count(lane)) for lane in pool.lanes))
+    tallies: dict[str, Callable[[LoadTally], Mapping[str, float]]] = {
+        "inspect_loads": lambda tally: tally.loads,
+        "inspect_evictions": lambda tally: tally.evictions,
+        "inspect_load_seconds": lambda tally: tally.seconds,
+    }
+    for name, tally in tallies.items():
+        its = ((lane.device, dict(tally(lane.tally))) for lane in pool.lanes)
+        yield _family(name, _summed(((device, product), n) for device, one in its for product, n in one.items()))
+
+
+def _summed(values: Iterable[Labelled]) -> Iterable[Labelled]:
+    """Of several workers on one device."""
+    sums: dict[tuple[str, ...], float] = {}
+    for labels, value in values:
+        sums[labels] = sums.get(labels, 0) + value
+    return sums.items()
 
 
 def _products(sources: Sources, read: _Read) -> Iterator[Metric]:

@@ -38,6 +38,7 @@ from app.spans import open_spans
 from app.status import Run
 from app.upload import Uploads
 from app.worker import Loader, load_detector
+from app.worker_process import TimeLimits
 from detector.decode import DecodeLimits
 from model_store.registry import Registry
 
@@ -105,6 +106,8 @@ def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:
         batch=BatchLimits(settings.batch_limit, settings.batch_delay_ms / 1000),
         timeout_s=settings.request_timeout_s,
         resident_bytes=settings.resident_bytes,
+        time=TimeLimits(batch_s=settings.batch_timeout_s, load_s=settings.load_timeout_s),
+        cpu_threads=settings.cpu_threads,
     )
     state.pool = Pool(find_devices(settings.devices), loader, limits)
     state.registry = Registry(settings.model_store)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from app.catalog import Catalog, Served
 from app.image_health import ImageHealth, measure
 from app.pool import Pool
-from app.pool_errors import DeadlineMissed, WorkerLost
+from app.pool_errors import DeadlineMissed
 from app.quarantine import Quarantine
 from app.stages import Stages
 from app.work import ModelRef, Scored
@@ -65,11 +65,10 @@ class Scoring:
         return Seen(served, picture, health, scored, queued_at)
 
     async def _submit(self, data: bytes, ref: ModelRef, pixels: npt.NDArray[np.uint8], due: float) -> Scored:
-        try:
-            return await self._pool.submit(ref, pixels, deadline=due)
-        except WorkerLost:
-            self._quarantine.add(data, ref.digest)
-            raise
+        def accuse(count: int) -> None:
+            self._quarantine.accuse(data, ref.digest, count)
+
+        return await self._pool.submit(ref, pixels, deadline=due, on_accusation=accuse)
 
     def _decode(self, data: bytes, served: Served) -> tuple[Picture, ImageHealth, npt.NDArray[np.uint8]]:
         spec = served.manifest.detector.input

@@ -52,6 +52,7 @@ ROUTES: dict[str, Scope | None] = {
     "POST /products/{product}/prepare": "operate",
     "POST /products/{product}/versions/{version}/activate": "operate",
     "POST /products/{product}/rollback": "operate",
+    "POST /products/{product}/release": "operate",
 }
 MAY_BE_OPEN = (
     "/readyz",

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     """Whether a picture that is posted again for the same part and station is the same request."""
     product_fail_safe: dict[str, Literal["ng", "review"]] = {}
     devices: str = "auto"
-    """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
+    """`auto` (every CUDA device, else the CPU), or a list, one worker each: `cuda:0,cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64
     """Pictures that are held, from their body to their answer."""
     queue_bytes: Positive = 256 << 20
@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     reject_rates: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
     """Product → share of rejected parts that is normal on this line; learned from its first parts where not stated."""
     resident_bytes: Positive = 4 << 30
+    cpu_threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Of each worker on the CPU; 0 shares the cores evenly among them."""
+    batch_timeout_s: Annotated[float, Field(gt=0)] = 20.0
+    """Of a batch; a worker that takes longer is taken for stuck and killed."""
+    load_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     max_body_bytes: Positive = 32 << 20
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
     heatmap_bytes: Positive = 2 << 30

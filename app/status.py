@@ -19,10 +19,26 @@ from app.followed import Followed
 from app.lane import Lane, LaneState
 from app.ledger.ledger import Ledger
 from app.pool import Pool
+from app.residency import State
+
+
+class ModelStatus(BaseModel):
+    """A model in a worker's memory; only one that is `loaded` may leave it for another, the least recently used first.
+
+    `leased`: has work waiting or running; `pinned`: serves, or was prepared.
+    """
+
+    model: str
+    state: State
+    bytes: int
 
 
 class WorkerStatus(BaseModel):
-    """One device's worker. `runs_on` is the CPU where the device is not there; `since` is when `state` began."""
+    """One device's worker. `runs_on` is the CPU where the device is not there; `since` is when `state` began.
+
+    `models` are those that can score; `memory` says of each, and of those being loaded, why it is there. `hangs` are
+    those restarts that were for want of an answer; `batches` says how often a batch had so many pictures.
+    """
 
     device: str
     runs_on: str
@@ -30,8 +46,11 @@ class WorkerStatus(BaseModel):
     state: LaneState
     since: datetime
     restarts: int
+    hangs: int
+    batches: dict[int, int]
     resident_bytes: int
     models: list[str]
+    memory: list[ModelStatus]
 
 
 class QueueStatus(BaseModel):
@@ -51,7 +70,7 @@ class Queues(BaseModel):
 
 
 class ProductStatus(BaseModel):
-    """A product of the store, the version that serves, and the devices that hold it."""
+    """A product of the store, the version that serves, its largest batch, and the devices that hold it."""
 
     product: str
     state: Literal["serving", "unavailable"]
@@ -59,6 +78,7 @@ class ProductStatus(BaseModel):
     version: int | None
     bytes: int | None
     golden_delta: float | None
+    batch_limit: int | None
     devices: list[str]
 
 
@@ -135,8 +155,13 @@ def _worker(lane: Lane) -> WorkerStatus:
         state=lane.state,
         since=lane.since,
         restarts=lane.restarts,
-        resident_bytes=lane.resident_bytes,
-        models=[str(model) for model in lane.loaded.values()],
+        hangs=lane.hangs,
+        batches=dict(sorted(lane.batches.items())),
+        resident_bytes=lane.residency.bytes,
+        models=[str(model) for model in lane.residency.models],
+        memory=[
+            ModelStatus(model=str(model), state=state, bytes=model.bytes) for model, state in lane.residency.states
+        ],
     )
 
 
@@ -154,5 +179,6 @@ def _product(name: str, pool: Pool, catalog: Catalog) -> ProductStatus:
         version=None if served is None else served.ref.version,
         bytes=None if served is None else served.ref.bytes,
         golden_delta=pool.golden_delta.get(name),
+        batch_limit=None if digest is None else pool.batch_limit(digest),
         devices=[lane.device for lane in pool.lanes if digest in lane.loaded],
     )

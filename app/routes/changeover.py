@@ -14,8 +14,8 @@ from model_store.errors import UnknownProduct
 
 router = APIRouter(prefix="/products/{product}", tags=["changeover"])
 STORE = ("product.unknown", "product.bad_name", "product.unavailable")
-CHANGE = (*STORE, "product.version_refused", "product.too_large")
 BODY = ("product.unknown_version", "request.invalid", "request.too_large", "request.too_slow")
+CHANGE = (*STORE, "product.version_refused", "product.too_large", "product.no_room")
 NEWEST = Prepare()
 VersionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
 
@@ -65,6 +65,17 @@ async def roll_back(request: Request, product: str) -> Product:
     state = request.app.state
     await state.changeover.roll_back(product)
     return describe(state.catalog, product)
+
+
+@router.post("/release", responses=problems(*STORE))
+async def release(request: Request, product: str) -> Product:
+    """Let its versions leave the workers' memory when others need the room; they serve until then.
+
+    A part that comes later has them loaded again, if that fits. An activation or a preparation takes it back.
+    """
+    state = request.app.state
+    await state.changeover.release(product)
+    return await asyncio.to_thread(describe, state.catalog, product)
 
 
 def _describe(preparation: Preparation) -> Preparing:

@@ -139,7 +139,11 @@ ENGINE = Dashboard(
                 "In 15 minutes",
                 "timeseries",
                 8,
-                (("increase(inspect_worker_restarts_total[15m])", "{{device}}"),),
+                (
+                    ("increase(inspect_worker_restarts_total[15m])", "{{device}}"),
+                    ("increase(inspect_worker_hangs_total[15m])", "{{device}} of them hung"),
+                    ("increase(inspect_out_of_memory_total[15m])", "{{device}} batches without room"),
+                ),
             ),
         ),
         (

@@ -44,6 +44,13 @@ def text(client: TestClient) -> str:
     return client.get("/metrics").text
 
 
+def test_two_workers_of_one_device_are_one_series(tmp_path: Path) -> None:
+    with serving(tmp_path, load_fake, start_s=0, devices="cpu,cpu") as client:
+        text = client.get("/metrics").text
+    assert value(text, "inspect_workers_wanted") == 2
+    assert value(text, "inspect_worker_hangs_total", device="cpu") == 0
+
+
 def value(text: str, series: str, **labels: str) -> float:
     """Of the one sample of `series` that has all `labels`."""
     (found,) = [
