@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from detector.align import Aligner
 from detector.backbone import Backbone, build_backbone
 from detector.errors import SpecError, WeightsMismatch
 from detector.evidence.evidence import Evidence
@@ -42,7 +43,8 @@ def build_detector(
         unet=UNet(spec.unet.widths, spec.unet.kernel),
         fader=None if spec.fader is None else _fader(spec.fader),
         backbone=backbone,
-        evidence=_evidence(spec, backbone),
+        evidence=build_evidence(spec, backbone),
+        aligner=None if spec.align is None else Aligner(spec.align, height=spec.input.height, width=spec.input.width),
     )
     return detector.eval()
 
@@ -112,7 +114,8 @@ def _fader(spec: FaderSpec) -> Fader:
     return Fader(patch=spec.patch, hidden=spec.hidden, slope=spec.slope, shift=spec.shift)
 
 
-def _evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
+def build_evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
+    """The evidence stage alone, without statistics."""
     evidence, size = spec.evidence, spec.input
     standardiser = Standardiser(evidence.standardise, evidence.maps, height=size.height, width=size.width)
     fields: dict[str, GaussianField] = {
