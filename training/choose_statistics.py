@@ -6,7 +6,7 @@ and no test picture is looked at. Refuses what `fit_evidence` does.
 
 Each kind is measured on one half of the held-out pictures and sits, on the other half, the trial that fusion weights
 are chosen by: it finds synthetic defects, the same for both. The likelihood of held-out features was tried as well, and
-was wrong once in nine where the defects never were (docs/method.md).
+was wrong twice in nine where the defects never were (docs/method.md).
 """
 
 from dataclasses import replace
