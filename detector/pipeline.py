@@ -51,14 +51,14 @@ class Sight:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Every picture that the detector drew on its way to a score."""
+    """Every picture that the detector drew on its way to a score, in the pixels that were sent."""
 
     mask: Tensor
     """(B,1,H,W), 1 = hidden (EAR: S); one of RIAD's masks, where there are many."""
     hint: Tensor
     """(B,3,H,W), what the network saw (EAR eq. 1: I')."""
     gate: Tensor | None
-    """(B,1,h,w) in [0, 1], 0 = skip connections cut (FADeR); None without an attenuator."""
+    """(B,1,h,w) in [0, 1], 0 = skip connections cut (FADeR), where good parts lie; None without an attenuator."""
     reconstruction: Tensor
     """(B,3,H,W) in [0, 1]: the part as it should have looked; RIAD's mean over its cell sides."""
     heatmap: Tensor
