@@ -143,9 +143,10 @@ def _grid(spec: FeatureSpec, size: InputSpec) -> tuple[int, int]:
 
 
 def _statistics_bytes(spec: DetectorSpec, backbone: Backbone | None) -> int:
-    """Of the largest buffers, mean and deviation of every map and the whiteners of every field."""
+    """Of the largest buffers: mean and deviation of every map, edges of good parts, whiteners of every field."""
     per_location = spec.evidence.standardise == "per-location"
     total = 8 * len(spec.evidence.maps) * (spec.input.height * spec.input.width if per_location else 1)
+    total += 0 if spec.align is None else 4 * spec.input.height * spec.input.width
     for _, features, channels, (rows, columns) in _sources(spec, backbone):
         places = 1 if features.statistics == "pooled" else rows * columns
         total += 2 * places * min(features.dimensions, channels) ** 2
