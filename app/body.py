@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.types import AwareDatetime
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -16,12 +16,12 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType, UploadCutOff
-from app.inspection import HeatmapStyle, Part
+from app.part import HeatmapStyle, Part
 from detector.decode import SUPPORTED_MEDIA_TYPES
 from model_store.manifest import check_product_name
 
 FORM_SLACK = 64 << 10  # bytes that boundaries and text fields may add to a picture
-LONGEST_LABEL = 128  # characters of a name that its sender gives to a part or a station
+LONGEST_LABEL = 128  # characters of a name that its sender gives to a part, a station or a job
 
 
 def check_printable(text: str) -> str:
@@ -31,7 +31,8 @@ def check_printable(text: str) -> str:
     return text
 
 
-Label = Annotated[str, Field(min_length=1, max_length=LONGEST_LABEL), AfterValidator(check_printable)]
+Label = Annotated[str, Field(max_length=LONGEST_LABEL), AfterValidator(check_printable)]
+Name = Annotated[Label | None, BeforeValidator(lambda given: given or None)]  # an empty field of a form names nothing
 
 
 class Fields(BaseModel):
@@ -40,9 +41,12 @@ class Fields(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     product: str = Field(max_length=63)
-    part_id: Label | None = None
-    station: Label | None = None
+    part_id: Name = None
+    station: Name = None
+    job: Name = None
     captured_at: AwareDatetime | None = None
+    simulated: bool = False
+    reinspect: bool = False
     heatmap: HeatmapStyle = "png"
     inline: bool = True
 
@@ -61,6 +65,14 @@ async def read_part(request: Request, limit: int) -> tuple[bytes, Part]:
             f"content type {kind or '(none)'!r}: send {', '.join(sorted(SUPPORTED_MEDIA_TYPES))} or a form"
         )
     return await _read_form(request, limit, query)
+
+
+def part_in_query(request: Request) -> Part | None:
+    """The part that the query alone names, where a body could not be read; None where it names none."""
+    try:
+        return _fields(dict(request.query_params))
+    except InvalidRequest:
+        return None
 
 
 async def _read_form(request: Request, limit: int, query: Mapping[str, str]) -> tuple[bytes, Part]:

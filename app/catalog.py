@@ -5,9 +5,12 @@ loaded and re-scored on a worker before it replaces the one that serves; until t
 """
 
 import asyncio
+import hashlib
+import json
 import logging
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from weakref import WeakValueDictionary
 
 from app.pool import Pool
@@ -30,6 +33,12 @@ class Served:
 
     ref: ModelRef
     manifest: Manifest
+
+    @cached_property
+    def spec_digest(self) -> str:
+        """SHA-256 of what the detector is, without its weights: canonical JSON of the manifest's `detector`."""
+        spec = self.manifest.model_dump(mode="json", include={"detector"})["detector"]
+        return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

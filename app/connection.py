@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.arrival import Arrival, Arrivals, choose_id
 from app.errors import HeadTooLarge, MalformedRequest, RequestError, TooManyConnections, refuse
 from app.metrics import Metrics
+from app.spans import NoSpans
 
 HEAD_BYTES = 64 << 10  # request line and headers, of which uvicorn would take any number
 LINGER_S = 2.0  # for a sender that has its answer and goes on sending, before its connection is closed
@@ -54,7 +55,7 @@ class Protocol(HttpToolsProtocol):
         if many > PROBE_ROOM:
             transport.close()
         elif many > 0:
-            self.app = partial(_serve_probes, self.app, Arrivals(partial(_refuse, self._limits)))
+            self.app = partial(_serve_probes, self.app, Arrivals(partial(_refuse, self._limits), NoSpans()))
         self._close_in(self._limits.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:

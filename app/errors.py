@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,15 +13,17 @@ from starlette.exceptions import HTTPException
 
 from app import pool_errors as pool
 from app.arrival import REQUEST_ID, arrival_of
-from app.ledger.errors import LedgerError, UnknownVerdict
+from app.ledger import errors as ledger
 from app.metrics import Metrics
 from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
+from app.trace import HEADER as TRACEPARENT
 from detector import errors as detector
 from model_store import errors as store
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_S = 1  # where an error does not say how long it will take
 LONGEST_RETRY_S = 60
+NO_MEMBERS: Mapping[str, Any] = {}
 
 
 class RequestError(Exception):
@@ -99,6 +102,16 @@ class NotReady(RequestError):
     """No worker has loaded a product and scored its golden pictures."""
 
 
+class Refused(Exception):
+    """A part was not inspected: `cause` says why, and a record says so in place of a verdict."""
+
+    def __init__(self, cause: Exception, *, verdict_id: str, counts_as: str, recorded: bool) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.members = {"verdict": "error", "counts_as": counts_as, "id": verdict_id, "recorded": recorded}
+        """What the problem says beyond its code."""
+
+
 TABLE: dict[type[Exception], tuple[int, str]] = {
     detector.EmptyPicture: (422, "picture.empty"),
     detector.UnsupportedFormat: (415, "picture.unsupported_format"),
@@ -126,8 +139,14 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.WorkerLost: (422, "picture.quarantined"),
     pool.DeadlineMissed: (504, "inspection.deadline_missed"),
     pool.InspectionTimeout: (504, "inspection.timeout"),
-    UnknownVerdict: (404, "verdict.unknown"),
-    LedgerError: (503, "ledger.unavailable"),
+    ledger.UnknownVerdict: (404, "verdict.unknown"),
+    ledger.UnknownPart: (404, "part.unknown"),
+    ledger.KeyTaken: (409, "request.key_taken"),
+    ledger.NothingToDispose: (409, "verdict.is_error"),
+    ledger.BadCursor: (422, "cursor.bad"),
+    ledger.CursorRetired: (410, "cursor.retired"),
+    ledger.LedgerBusy: (503, "ledger.busy"),
+    ledger.LedgerError: (503, "ledger.unavailable"),
     NoHeatmap: (404, "heatmap.none"),
     HeatmapLost: (404, "heatmap.lost"),
     HeatmapExpired: (410, "heatmap.expired"),
@@ -167,9 +186,10 @@ def row_of(error: Exception) -> tuple[int, str]:
     return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), (500, "service.fault"))
 
 
-def problem(request: Request, status: int, code: str, detail: str) -> Response:
-    """One problem+json answer, and its line in the log."""
-    request_id = arrival_of(request).request_id
+def problem(request: Request, status: int, code: str, detail: str, members: Mapping[str, Any] = NO_MEMBERS) -> Response:
+    """One problem+json answer, and its line in the log; `members` are those of this kind of problem."""
+    arrival = arrival_of(request)
+    request_id = arrival.request_id
     is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and code != "service.not_ready"  # which probes ask for
     level = logging.WARNING if is_ours else logging.INFO
     # %a: what a sender wrote stays one line of ASCII
@@ -183,8 +203,10 @@ def problem(request: Request, status: int, code: str, detail: str) -> Response:
         "code": code,
         "detail": detail,
         "request_id": request_id,
+        **members,
     }
-    headers = {REQUEST_ID: request_id}  # a fault of ours is answered outside of the middleware that sets it
+    # a fault of ours is answered outside of the middleware that sets them
+    headers = {REQUEST_ID: request_id, TRACEPARENT: arrival.trace.header}
     if status in COME_AGAIN:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if code in CHALLENGES:
@@ -192,14 +214,22 @@ def problem(request: Request, status: int, code: str, detail: str) -> Response:
     return JSONResponse(body, status, headers, PROBLEM)
 
 
-def refuse(request: Request, error: Exception, metrics: Metrics) -> Response:
+def refuse(request: Request, raised: Exception, metrics: Metrics) -> Response:
     """The answer to one error of the table, or to what is in none; its code is counted."""
+    error = raised.cause if isinstance(raised, Refused) else raised
     status, code = row_of(error)
-    metrics.errors.labels(code).inc()
-    response = problem(request, status, code, "a fault of ours" if code == "service.fault" else _detail(error))
+    metrics.errors.labels(product_of(request), code).inc()
+    detail = "a fault of ours" if code == "service.fault" else _detail(error)
+    response = problem(request, status, code, detail, {**_members(error), **_members(raised)})
     if isinstance(error, pool.Full | RateLimited):
         response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
     return response
+
+
+def product_of(request: Request) -> str:
+    """The product that serves and was to be inspected; empty before that is known, and for what senders made up."""
+    product: str = getattr(request.state, "product", "")
+    return product
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:
@@ -213,12 +243,12 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
             return refuse(request, error.__cause__, metrics)
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
-        metrics.errors.labels(code).inc()
+        metrics.errors.labels(product_of(request), code).inc()
         response = problem(request, status, code, str(getattr(error, "detail", error)))
         response.headers.update(_headers(error))
         return response
 
-    for kind in (*TABLE, Exception):
+    for kind in (*TABLE, Refused, Exception):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(HTTPException, answer_http)
 
@@ -227,6 +257,15 @@ def _detail(error: Exception) -> str:
     if isinstance(error, RequestValidationError):
         return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
     return str(error)
+
+
+def _members(error: Exception) -> Mapping[str, Any]:
+    """What a client needs to go on, beyond the code."""
+    if isinstance(error, Refused):
+        return error.members
+    if isinstance(error, ledger.KeyTaken):
+        return {"stored_sha256": error.stored_sha256, "sent_sha256": error.sent_sha256}
+    return {"earliest": error.earliest} if isinstance(error, ledger.CursorRetired) else NO_MEMBERS
 
 
 def _headers(error: Exception) -> Mapping[str, str]:

@@ -1,175 +1,133 @@
-"""The use case: bytes → admission → score → judge → picture store, ledger, metrics → answer.
+"""The use case: bytes → admission → score → judge → picture store, ledger, metrics → verdict.
 
-In: the bytes of one picture and what the sender says about it. Out: the answer of POST /inspect, committed.
-Refuses: what detector.errors, model_store.errors, app.pool_errors and app.ledger.errors draw. Nothing is kept on `self`
-between calls, and an error is never a verdict.
+In: a submission. Out: its verdict, committed; where its idempotency key is known, the one that was given under it.
+Refuses: what detector.errors, model_store.errors, app.pool_errors and app.ledger.errors draw; app/refusal.py records.
+Nothing is kept on `self` between calls, and an error is never a verdict.
 """
 
 import asyncio
-import base64
 import logging
-import math
 import time
-import uuid
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+from dataclasses import dataclass, replace
 
-from app.admission import Admission
-from app.ledger.sqlite import Ledger
-from app.metrics import Metrics
-from app.picture_errors import HeatmapLost
+from app.heatmap import describe, draw
+from app.inflight import InFlight
+from app.ledger.ledger import Ledger
+from app.ledger.record import Record
+from app.ledger.store import conflict
+from app.observer import Observer
+from app.part import Part
+from app.picture_errors import HeatmapLost, PictureError
 from app.pictures import PictureStore
 from app.pool_errors import DeadlineMissed
-from app.scoring import Scoring, Seen
+from app.scoring import Scoring
 from app.stages import Stages
-from detector.heatmap import HeatmapScale, encode_png, overlay, to_gray8
-from detector.regions import find_regions
-from detector.verdict import judge
+from app.submission import Submission
+from app.verdict import conclude
 
 log = logging.getLogger(__name__)
 
-HeatmapStyle = Literal["none", "png", "overlay", "raw"]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """What the sender says about the picture."""
+class Inspected:
+    """A verdict, and its heatmap where there is one to show."""
 
-    product: str
-    part_id: str | None = None
-    station: str | None = None
-    captured_at: datetime | None = None
-    heatmap: HeatmapStyle = "png"
-    inline: bool = True
+    record: Record
+    drawn: bytes | None = None
+    replayed: bool = False
+    """Whether it was given before, under the same key."""
 
 
 class Inspection:
     """The parts that one inspection passes through."""
 
     def __init__(
-        self, *, admission: Admission, scoring: Scoring, ledger: Ledger, pictures: PictureStore, metrics: Metrics
+        self,
+        *,
+        inflight: InFlight,
+        scoring: Scoring,
+        ledger: Ledger,
+        pictures: PictureStore,
+        observer: Observer,
+        software: str,
     ) -> None:
-        self._admission = admission
+        self._inflight = inflight
         self._scoring = scoring
         self._ledger = ledger
         self._pictures = pictures
-        self._metrics = metrics
+        self._observer = observer
+        self._software = software
 
-    async def inspect(self, data: bytes, part: Part, received_at: datetime, due: float = math.inf) -> dict[str, Any]:
-        """Inspect one picture; the answer is in the ledger before this returns, and not later than `due`.
+    async def inspect(self, submission: Submission) -> Inspected:
+        """Inspect one picture; the verdict is in the ledger before this returns, not later than `submission.due`."""
+        with self._inflight.held(submission):
+            return await self.decide(submission)
 
-        `due` is a moment of time.monotonic(). Past it nothing is recorded.
-        """
+    async def decide(self, submission: Submission) -> Inspected:
+        """Inspect a picture that is held, or find the verdict of its key."""
+        product = submission.part.product
         try:
-            with self._admission.admit(part.product, len(data)):
-                return await self._inspect(data, part, received_at, due)
+            async with self._inflight.turn(submission):
+                return await self.replay(submission) or await self._inspect(submission)
         except DeadlineMissed:
-            self._metrics.deadlines.labels(part.product if self._scoring.serves(part.product) else "").inc()
+            self._observer.metrics.deadlines.labels(product if self._scoring.serves(product) else "").inc()
             raise
 
-    async def _inspect(self, data: bytes, part: Part, received_at: datetime, due: float) -> dict[str, Any]:
-        stages = Stages()
-        seen = await self._scoring.score(data, part.product, due, stages)
-        answer, drawn = await self._conclude(part, seen, received_at, stages)
-        if time.monotonic() > due:
-            raise DeadlineMissed("the verdict was there after the deadline, and was not recorded")
-        await self._ledger.append(answer)
-        stages.lap("ledger")
-        self._observe(part.product, answer, stages)
-        answer["timings_ms"] = stages.rounded | {"total": stages.total}
-        if drawn is not None and part.inline:
-            answer["heatmap"] = answer["heatmap"] | {"data": base64.b64encode(drawn).decode()}
-        return answer
+    async def replay(self, submission: Submission) -> Inspected | None:
+        """The verdict that was given under the submission's key; `KeyTaken` where it is another picture's."""
+        if submission.key is None:
+            return None
+        found = await self._ledger.find_key(submission.key)
+        if found is None:
+            return None
+        if (error := conflict(found, submission.facts)) is not None:
+            raise error
+        return await self._again(found, submission.part)
 
-    async def _conclude(
-        self, part: Part, seen: Seen, received_at: datetime, stages: Stages
-    ) -> tuple[dict[str, Any], bytes | None]:
-        """The answer, and its heatmap, kept on disk."""
-        answer = _answer(part, seen, received_at)
+    async def _inspect(self, submission: Submission) -> Inspected:
+        stages, part = Stages(), submission.part
+        seen = await self._scoring.score(submission.data, part.product, submission.due, stages)
+        record = conclude(submission, seen, self._software)
         drawn = None
         if part.heatmap != "none":
-            answer["heatmap"] = _describe(part, answer["id"], seen)
-            drawn = await asyncio.to_thread(_draw, part.heatmap, seen)
+            drawn = await asyncio.to_thread(draw, part.heatmap, seen)
         stages.lap("post")
         if drawn is not None:
-            answer["heatmap"]["lost"] = not await asyncio.to_thread(self._keep, answer["id"], part.heatmap, drawn)
+            lost = not await asyncio.to_thread(self._keep, record.id, part.heatmap, drawn)
+            record = replace(record, heatmap=describe(part.heatmap, record.id, seen, lost=lost))
             stages.lap("heatmap")
         stages.laps |= {"queue": seen.scored.queue_ms, "device": seen.scored.device_ms}
-        answer["timings_ms"] = stages.rounded
-        return answer, drawn
+        record = await self._commit(replace(record, timings_ms=stages.rounded), submission)
+        if record.id != submission.id:  # another process was quicker with the same key
+            return await self._again(record, part)
+        stages.lap("ledger")
+        record = replace(record, timings_ms=stages.rounded | {"total": stages.total})
+        self._observer.observe(record, seen)
+        log.info("%s", record.verdict, extra={"verdict_id": record.id, "score": round(seen.scored.score, 4)})
+        return Inspected(record=record, drawn=drawn if part.inline else None)
 
-    def _keep(self, verdict_id: str, style: HeatmapStyle, drawn: bytes) -> bool:
+    async def _commit(self, record: Record, submission: Submission) -> Record:
+        if time.monotonic() > submission.due:
+            raise DeadlineMissed("the verdict was there after the deadline, and was not recorded")
+        return (await self._ledger.append(record)).record
+
+    async def _again(self, found: Record, part: Part) -> Inspected:
+        """A verdict that was given before, with its heatmap where that is still kept."""
+        self._observer.metrics.replays.inc()
+        drawn = None
+        if part.inline and found.heatmap is not None:
+            try:
+                drawn = await asyncio.to_thread(self._pictures.load, found.id, found.heatmap["style"])
+            except PictureError as error:
+                log.info("verdict %s is given again without its heatmap: %s", found.id, error)
+        return Inspected(record=found, drawn=drawn, replayed=True)
+
+    def _keep(self, verdict_id: str, style: str, drawn: bytes) -> bool:
         """Whether the disk took the heatmap; a verdict does not wait for a full disk to be emptied."""
         try:
             self._pictures.save(verdict_id, style, drawn)
         except HeatmapLost as error:
             log.error("%s", error)
-            self._metrics.heatmaps_lost.inc()
+            self._observer.metrics.heatmaps_lost.inc()
             return False
         return True
-
-    def _observe(self, product: str, answer: dict[str, Any], stages: Stages) -> None:
-        for stage, milliseconds in stages.laps.items():
-            self._metrics.stages.labels(product, stage).observe(milliseconds / 1000)
-        self._metrics.verdicts.labels(product, answer["verdict"]).inc()
-        if answer["thresholds"]["ng_above"] > 0:  # a standardised score has no fixed zero
-            self._metrics.ratio.labels(product).observe(answer["score"] / answer["thresholds"]["ng_above"])
-
-
-def timestamp(moment: datetime) -> str:
-    """UTC, RFC 3339, milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _answer(part: Part, seen: Seen, received_at: datetime) -> dict[str, Any]:
-    served, picture, scored = seen.served, seen.picture, seen.scored
-    calibration = served.manifest.calibration
-    judgement = judge(scored.score, calibration)
-    regions = find_regions(
-        scored.heatmap, calibration.ng_above, picture_width=picture.width, picture_height=picture.height
-    )
-    return {
-        "id": str(uuid.uuid4()),
-        "product": part.product,
-        "part_id": part.part_id,
-        "station": part.station,
-        "captured_at": None if part.captured_at is None else timestamp(part.captured_at),
-        "received_at": timestamp(received_at),
-        "inspected_at": timestamp(datetime.now(UTC)),
-        "verdict": str(judgement.verdict),
-        "score": scored.score,
-        "thresholds": {
-            "ng_above": calibration.ng_above,
-            "review_above": calibration.review_above,
-            "revision": calibration.revision,
-            "decided_by": judgement.decided_by,
-        },
-        "model": {"version": served.ref.version, "digest": served.ref.digest},
-        "picture": {"width": picture.width, "height": picture.height, "format": picture.format},
-        "regions": [asdict(region) for region in regions],
-        "heatmap": None,
-        "timings_ms": {},
-    }
-
-
-def _describe(part: Part, verdict_id: str, seen: Seen) -> dict[str, Any]:
-    height, width = seen.scored.heatmap.shape
-    return {
-        "style": part.heatmap,
-        "media_type": "application/octet-stream" if part.heatmap == "raw" else "image/png",
-        "width": width,
-        "height": height,
-        "scale": asdict(HeatmapScale.of(seen.served.manifest.calibration)),
-        "url": f"/verdicts/{verdict_id}/heatmap",
-    }
-
-
-def _draw(style: HeatmapStyle, seen: Seen) -> bytes:
-    """`raw` is the map itself: height x width float32, little-endian, row by row."""
-    if style == "raw":
-        return seen.scored.heatmap.astype("<f4").tobytes()
-    scale = HeatmapScale.of(seen.served.manifest.calibration)
-    if style == "overlay":
-        return encode_png(overlay(seen.picture.pixels, seen.scored.heatmap, scale))
-    return encode_png(to_gray8(seen.scored.heatmap, scale))

@@ -66,6 +66,7 @@ class Timing:
     queue_ms: float
     device_ms: float
     batch_size: int
+    device: str = ""
 
 
 def outcome_of_load(answer: Answer) -> Scored | PoolError:
@@ -84,4 +85,4 @@ def outcome_of(answer: Answer, result: Result | None, timing: Timing) -> Scored 
     if result is None:
         return InspectionFailed(answer.fault or answer.refused or answer.too_large or "the worker gave no result")
     score, heatmap = result
-    return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size)
+    return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size, timing.device)

@@ -13,20 +13,28 @@ from app.batching import BatchLimits
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
+from app.drift import Drift
 from app.errors import install_handlers
 from app.followed import Followed, follow
+from app.inflight import InFlight
 from app.inspection import Inspection
 from app.keys import Keyring
-from app.ledger.sqlite import Ledger
+from app.later import Later
+from app.ledger.database import ledger_url
+from app.ledger.ledger import Ledger
+from app.live_metrics import Sources
 from app.metrics import Metrics, RequestCount
+from app.observer import Observer
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
-from app.routes import changeover, docs, health, inspect, products
+from app.refusal import FailSafes, Refusals
+from app.routes import changeover, dispositions, docs, health, inspect, parts, products, verdicts
 from app.scoring import Scoring
 from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
+from app.spans import open_spans
 from app.status import Run
 from app.upload import Uploads
 from app.worker import Loader, load_detector
@@ -44,25 +52,30 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         state = app.state
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
+        _wire_metrics(state, settings)
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
             asyncio.create_task(follow(state.followed)),
+            asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
         ]
         yield
         state.run.stopping.set()
         await state.pool.drain(settings.drain_s)
+        await state.later.drain()
         for task in background:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
         await state.ledger.close()
+        await asyncio.to_thread(spans.close)
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
-    metrics = Metrics()
+    spans = open_spans(settings.otlp_endpoint, VERSION)
+    metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, products, changeover, health, docs):
+    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs):
         app.include_router(module.router)
     keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)
@@ -71,7 +84,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         Guard, keyring=keyring, open_routes=parse_open_routes(settings.open_routes), metrics=metrics
     )  # outside of the body: strangers' bytes are not read
     app.add_middleware(RequestCount, metrics=metrics)
-    app.add_middleware(Arrivals)  # outermost: the id is on every answer
+    app.add_middleware(Arrivals, spans=spans)  # outermost: the id is on every answer
     install_openapi(app, has_keys=keyring is not None)
     return app
 
@@ -106,12 +119,39 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
     state.admission, state.quarantine = Admission(held), Quarantine()
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
-    state.ledger = Ledger(settings.data)
+    state.ledger, state.inflight = Ledger(ledger_url(settings.data, settings.ledger_url)), InFlight(state.admission)
     state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.inspection = Inspection(
-        admission=state.admission,
+        inflight=state.inflight,
         scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
         ledger=state.ledger,
         pictures=state.pictures,
+        observer=Observer(state.metrics, state.drift),
+        software=VERSION,
+    )
+    state.refusals = Refusals(
+        ledger=state.ledger,
+        catalog=state.catalog,
         metrics=state.metrics,
+        fail_safes=FailSafes(settings.product_fail_safe),
+        software=VERSION,
+    )
+    state.later = Later(state.inflight, state.inspection, state.refusals)
+
+
+def _wire_metrics(state: State, settings: Settings) -> None:
+    """What is looked up at each scrape."""
+    state.sources = Sources(
+        run=state.run,
+        pool=state.pool,
+        admission=state.admission,
+        catalog=state.catalog,
+        quarantine=state.quarantine,
+        pictures=state.pictures,
+        drift=state.drift,
+        ledger=state.ledger,
+        followed=state.followed,
+        metrics=state.metrics,
+        places={"data": settings.data, "models": settings.model_store},
     )

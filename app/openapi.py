@@ -16,16 +16,19 @@ from app.arrival import ACCEPTED, REQUEST_ID
 from app.body import LONGEST_LABEL
 from app.deadline import HEADER, LONGEST_MS
 from app.errors import COME_AGAIN, PROBLEM, TABLE
-from app.inspection import HeatmapStyle
+from app.ledger_schemas import Page, Pending
+from app.part import HeatmapStyle
 from app.schemas import Problem
 from app.security import API_KEY, Rule, find_rule
+from app.submission import KEY, PREFER
+from app.trace import HEADER as TRACEPARENT
 from detector.decode import SUPPORTED_MEDIA_TYPES
 
 FAULT = "service.fault"
 STATUSES = {code: status for status, code in TABLE.values()} | {FAULT: 500}
 MEANINGS = {code: (kind.__doc__ or "").partition("\n")[0] for kind, (_, code) in reversed(TABLE.items())} | {
     "detector.fault": "The detector raised on purpose, for a reason that has no code of its own.",
-    "ledger.unavailable": "The verdict could not be recorded, so there is none: send the picture again.",
+    "ledger.unavailable": "The ledger did not answer. What was not recorded is no verdict: send the picture again.",
     "product.unavailable": "No version of the product loads; `detail` says why.",
     FAULT: "A fault of ours; the log has more under `request_id`.",
 }
@@ -33,15 +36,25 @@ ABOUT = """Post the image of a part, get an anomaly score, a verdict and a heatm
 
 Every error is `application/problem+json` with a stable `code`; `detail` is for people. An error is never a verdict.
 Every answer carries `X-Request-Id`: the client's own, if it sent one of 1 to 128 characters of `A-Za-z0-9._-`.
+Every answer carries `traceparent` (W3C trace context), in your trace where you sent one.
 429 and 503 carry `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds.
 Where the service has keys, send one as `Authorization: Bearer …` or `X-API-Key`; each operation names the scope that it
 needs, and `admin` stands for all."""
 
-TEXT = {"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$"}
+TEXT = {"type": "string", "maxLength": LONGEST_LABEL, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$"}
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "product": ({"type": "string", "maxLength": 63}, "Required, here or in the form. GET /products lists them."),
     "part_id": (TEXT, "Your name of the part; comes back in the verdict."),
     "station": (TEXT, "Your name of the camera or station; comes back in the verdict."),
+    "job": (TEXT, "Your name of the job or lot; comes back in the verdict."),
+    "simulated": (
+        {"type": "boolean", "default": False},
+        "A trial: it is recorded and marked, and counts neither for the part nor for rates.",
+    ),
+    "reinspect": (
+        {"type": "boolean", "default": False},
+        "The part is inspected again on purpose: `revision` counts up, `supersedes` names the verdict before.",
+    ),
     "captured_at": ({"type": "string", "format": "date-time"}, "When the camera took it, RFC 3339 with a zone."),
     "heatmap": ({"type": "string", "enum": list(get_args(HeatmapStyle)), "default": "png"}, "How it is drawn."),
     "inline": (
@@ -67,10 +80,29 @@ INSPECT: dict[str, Any] = {
             "description": "Your name of this request; another one is replaced.",
         },
         {
+            "name": TRACEPARENT,
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "W3C trace context; the answer carries one too, with our span in your trace.",
+        },
+        {
             "name": HEADER,
             "in": "header",
             "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_MS},
             "description": "Milliseconds from this request's head; a verdict that cannot come by then is not made.",
+        },
+        {
+            "name": KEY,
+            "in": "header",
+            "schema": {"type": "string", "maxLength": 200},
+            "description": "Requests of one key are one request: a repeated one is answered with the verdict that was "
+            "given, and `Idempotency-Replayed: true`; errors take no key. For as long as the verdict is kept.",
+        },
+        {
+            "name": PREFER,
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "`respond-async`: 202 at once, and the verdict at `Location` when it is there.",
         },
     ],
     "requestBody": {
@@ -102,6 +134,24 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
 def binary(*kinds: str) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entry of an answer that is no JSON."""
     return {200: {"description": "The bytes.", "content": {kind: {"schema": BINARY} for kind in kinds}}}
+
+
+def later() -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entry of an inspection that goes on after its answer."""
+    headers = {"Location": {"schema": {"type": "string"}, "description": "Where the verdict will be."}}
+    return {202: {"model": Pending, "description": "Taken, with `Prefer: respond-async`.", "headers": headers}}
+
+
+def listing() -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entry of a page of verdicts in three forms."""
+    text = {"schema": {"type": "string"}}
+    headers = {
+        "Link": {"schema": {"type": "string"}, "description": 'The next page, `rel="next"`.'},
+        "X-Cursor": {"schema": {"type": "string"}, "description": "The cursor after this page."},
+        "X-More": {"schema": {"type": "boolean"}, "description": "Whether there is something after it already."},
+    }
+    content = {"application/x-ndjson": text, "text/csv": text}
+    return {200: {"model": Page, "description": "In the order of commits.", "headers": headers, "content": content}}
 
 
 def install_openapi(app: FastAPI, *, has_keys: bool) -> None:

@@ -19,14 +19,28 @@ class Model(BaseModel):
 
     version: int
     digest: str
+    spec_digest: str | None = None
+    """SHA-256 of what the detector is, without its weights; absent in verdicts of schema 1 and 2."""
+
+
+class Health(BaseModel):
+    """How good the picture is as a picture: app/image_health.py."""
+
+    mean: float
+    contrast: float
+    sharpness: float
+    saturated_share: float
 
 
 class PictureFacts(BaseModel):
-    """The upright picture as it was sent, px."""
+    """The upright picture as it was sent, px; an error may know less of it."""
 
-    width: int
-    height: int
-    format: str
+    sha256: str | None = None
+    """Of the bytes as they were sent."""
+    width: int | None
+    height: int | None
+    format: str | None
+    health: Health | None = None
 
 
 class Region(BaseModel):
@@ -55,46 +69,89 @@ class Heatmap(BaseModel):
 
 
 class Answer(BaseModel):
-    """What POST /inspect and GET /verdicts/{id} give. Timestamps are UTC, RFC 3339."""
+    """What POST /inspect and GET /verdicts/{id} give. Timestamps are UTC, RFC 3339.
+
+    An `error` has a `code` in place of a score; `counts_as` says what to do with the part, and is never `ok` then.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "id": "3f0c3f0e-7a55-4d0e-9b7c-1f2d3c4b5a69",
+                "seq": 1041,
                 "product": "solar-mono",
                 "part_id": "C-0042",
                 "station": "EL-1",
+                "job": "LOT-7",
+                "simulated": False,
                 "captured_at": "2026-11-24T08:15:02.120Z",
                 "received_at": "2026-11-24T08:15:02.137Z",
-                "inspected_at": "2026-11-24T08:15:02.161Z",
+                "queued_at": "2026-11-24T08:15:02.139Z",
+                "decided_at": "2026-11-24T08:15:02.161Z",
                 "verdict": "ng",
+                "code": None,
+                "detail": None,
+                "counts_as": "ng",
                 "score": 5.31,
                 "thresholds": {"ng_above": 3.9, "review_above": 3.4, "revision": 1, "decided_by": 3.9},
-                "model": {"version": 3, "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
-                "picture": {"width": 300, "height": 300, "format": "png"},
+                "model": {
+                    "version": 3,
+                    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                    "spec_digest": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+                },
+                "picture": {
+                    "sha256": "fd61a03af4f77d870fc21e05e7e80678095c92d808cfb3b5c279ee04c74aca13",
+                    "width": 300,
+                    "height": 300,
+                    "format": "png",
+                    "health": {"mean": 0.31, "contrast": 0.52, "sharpness": 0.08, "saturated_share": 0.001},
+                },
                 "regions": [{"x": 40, "y": 112, "width": 31, "height": 9, "area": 143, "peak": 5.31}],
                 "heatmap": None,
                 "timings_ms": {"decode": 1.1, "device": 17.9, "total": 24.0},
+                "software": "0.1.0",
+                "device": "cpu",
+                "precision": "float32",
+                "revision": 1,
+                "supersedes": None,
+                "request_id": "line-3.0042",
             }
         }
     )
 
     id: str
+    seq: int
+    """Counts from 1, without a gap, in the order of commits."""
     product: str
     part_id: str | None
     station: str | None
+    job: str | None
+    simulated: bool
     captured_at: str | None
-    received_at: str | None = None
-    """When the service had the request's head; absent in verdicts of schema 1."""
-    inspected_at: str
-    verdict: Literal["ok", "review", "ng"]
-    score: float
-    thresholds: Thresholds
-    model: Model
-    picture: PictureFacts
+    received_at: str | None
+    """When the service had the request's head."""
+    queued_at: str | None
+    """When it was ready for a worker."""
+    decided_at: str
+    verdict: Literal["ok", "review", "ng", "error"]
+    code: str | None
+    detail: str | None
+    counts_as: Literal["ok", "review", "ng"]
+    score: float | None
+    thresholds: Thresholds | None
+    model: Model | None
+    picture: PictureFacts | None
     regions: list[Region]
     heatmap: Heatmap | None
     timings_ms: dict[str, float]
+    software: str | None
+    device: str | None
+    precision: str | None
+    revision: int
+    """Counts the re-inspections of the part that were meant."""
+    supersedes: str | None
+    """The id of the verdict that this one takes the place of."""
+    request_id: str | None
 
 
 class Product(BaseModel):
@@ -148,9 +205,20 @@ class Problem(BaseModel):
     code: str
     detail: str
     request_id: str
+    id: str | None = None
+    """Of the record that stands in place of a verdict, where one was asked for."""
+    verdict: Literal["error"] | None = None
+    counts_as: Literal["ng", "review"] | None = None
+    recorded: bool | None = None
+    """False where the ledger did not take the record."""
+    stored_sha256: str | None = None
+    sent_sha256: str | None = None
+    """Both pictures of an idempotency key that was used twice."""
+    earliest: str | None = None
+    """The cursor to go on from, where the one that was sent is retired."""
 
 
-class Health(BaseModel):
+class Alive(BaseModel):
     """Alive, or ready."""
 
     status: Literal["alive", "ready"]

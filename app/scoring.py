@@ -8,11 +8,13 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from app.catalog import Catalog, Served
+from app.image_health import ImageHealth, measure
 from app.pool import Pool
 from app.pool_errors import DeadlineMissed, WorkerLost
 from app.quarantine import Quarantine
@@ -28,7 +30,10 @@ class Seen:
 
     served: Served
     picture: Picture
+    health: ImageHealth
     scored: Scored
+    queued_at: datetime
+    """UTC; when it was ready for a worker."""
 
 
 class Scoring:
@@ -50,13 +55,14 @@ class Scoring:
             async with asyncio.timeout(None if due == math.inf else due - time.monotonic()):
                 served = await self._catalog.resolve(product)
                 self._quarantine.check(data, served.ref.digest)
-                picture, pixels = await asyncio.to_thread(self._decode, data, served)
+                picture, health, pixels = await asyncio.to_thread(self._decode, data, served)
                 stages.lap("decode")
+                queued_at = datetime.now(UTC)
                 scored = await self._submit(data, served.ref, pixels, due)
                 stages.lap("pool")
         except TimeoutError as exc:
             raise DeadlineMissed("the deadline passed before the picture was scored") from exc
-        return Seen(served, picture, scored)
+        return Seen(served, picture, health, scored, queued_at)
 
     async def _submit(self, data: bytes, ref: ModelRef, pixels: npt.NDArray[np.uint8], due: float) -> Scored:
         try:
@@ -65,7 +71,7 @@ class Scoring:
             self._quarantine.add(data, ref.digest)
             raise
 
-    def _decode(self, data: bytes, served: Served) -> tuple[Picture, npt.NDArray[np.uint8]]:
+    def _decode(self, data: bytes, served: Served) -> tuple[Picture, ImageHealth, npt.NDArray[np.uint8]]:
         spec = served.manifest.detector.input
         picture = decode(data, spec, self._limits)
-        return picture, resize_to_input(picture.pixels, spec)
+        return picture, measure(picture.pixels), resize_to_input(picture.pixels, spec)

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 import ssl
+import sys
 import time
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,7 @@ from app.settings import Settings
 log = logging.getLogger(__name__)
 
 FORCED_EXIT = 1
+SWITCH_S = 0.001  # Python's 5 ms let a busy event loop hold up each answer of the database to the ledger's thread
 
 
 class RefusedStart(Exception):
@@ -89,6 +91,7 @@ def make_server(app: FastAPI, settings: Settings) -> Server:
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
+        log_config=None,  # its loggers speak as ours do
         access_log=False,
         timeout_graceful_shutdown=int(settings.drain_s) + 1,
         ws="none",
@@ -114,6 +117,7 @@ def make_server(app: FastAPI, settings: Settings) -> Server:
 
 def serve(app: FastAPI, settings: Settings) -> None:
     """Until SIGTERM or Ctrl-C."""
+    sys.setswitchinterval(SWITCH_S)
     server = make_server(app, settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything is answered

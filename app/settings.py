@@ -20,6 +20,11 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     model_store: Path = Path("var/models")
     data: Path = Path("var/data")
+    ledger_url: str | None = None
+    """`postgresql://…`; without it the ledger is an SQLite file in `data`."""
+    natural_key: bool = False
+    """Whether a picture that is posted again for the same part and station is the same request."""
+    product_fail_safe: dict[str, Literal["ng", "review"]] = {}
     devices: str = "auto"
     """`auto` (every CUDA device, else the CPU), or a list: `cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64
@@ -30,6 +35,8 @@ class Settings(BaseSettings):
     batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] | None = None
     product_deadlines_ms: dict[str, Annotated[int, Field(ge=1, le=600_000)]] = {}
+    reject_rates: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
+    """Product → share of rejected parts that is normal on this line; learned from its first parts where not stated."""
     resident_bytes: Positive = 4 << 30
     max_body_bytes: Positive = 32 << 20
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
@@ -51,6 +58,15 @@ class Settings(BaseSettings):
     head_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     connection_limit: Positive = 512
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Where traces go, such as http://collector:4318; needs the extra `otel`."""
+
+    @property
+    def deadlines_s(self) -> tuple[float, ...]:
+        """Every deadline that is set, seconds."""
+        chosen = {self.deadline_ms, *self.product_deadlines_ms.values()} - {None}
+        return tuple(sorted(milliseconds / 1000 for milliseconds in chosen if milliseconds is not None))
 
     @field_validator("open_routes")
     @classmethod

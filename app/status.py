@@ -17,6 +17,7 @@ from app.admission import Admission, Held
 from app.catalog import Catalog
 from app.followed import Followed
 from app.lane import Lane, LaneState
+from app.ledger.ledger import Ledger
 from app.pool import Pool
 
 
@@ -89,11 +90,13 @@ class Run:
     at: float = field(default_factory=time.monotonic)
 
 
-def why_not_ready(run: Run, pool: Pool, catalog: Catalog) -> list[str]:
+def why_not_ready(run: Run, pool: Pool, catalog: Catalog, ledger: Ledger) -> list[str]:
     """Reasons, for a person; none where a part can be inspected."""
     reasons = ["the service is stopping"] if run.stopping.is_set() else []
     if not pool.is_ready:
         reasons += [lane.trouble for lane in pool.lanes if lane.trouble is not None]
+    if ledger.trouble is not None:
+        reasons.append(ledger.trouble)
     if not catalog.is_ready:
         failures = [f"{product}: {reason}" for product, reason in catalog.failures.items()]
         reasons += failures or ["no product has been loaded and scored its golden pictures yet"]
@@ -101,7 +104,7 @@ def why_not_ready(run: Run, pool: Pool, catalog: Catalog) -> list[str]:
 
 
 async def describe(
-    *, run: Run, pool: Pool, admission: Admission, catalog: Catalog, followed: Sequence[Followed]
+    *, run: Run, pool: Pool, admission: Admission, catalog: Catalog, ledger: Ledger, followed: Sequence[Followed]
 ) -> Status:
     """All of it, as it is now."""
     names = await asyncio.to_thread(catalog.products)
@@ -112,7 +115,7 @@ async def describe(
         uptime_s=round(now - run.at, 3),
         draining=run.stopping.is_set(),
         degraded="cpu" if any(lane.is_degraded for lane in pool.lanes) else None,
-        not_ready=why_not_ready(run, pool, catalog),
+        not_ready=why_not_ready(run, pool, catalog, ledger),
         stale={file.name: file.trouble for file in followed if file.trouble is not None},
         workers=[_worker(lane) for lane in pool.lanes],
         queues=Queues(

@@ -34,3 +34,6 @@ class Scored:
     queue_ms: float
     device_ms: float
     batch_size: int
+    device: str = ""
+    """Where the model really was."""
+    precision: str = "float32"  # what app/worker.py scores in

@@ -1,6 +1,7 @@
 """Prints pyproject.toml's run-time dependencies, one a line, so that the Dockerfile need not repeat their bounds.
 
-In: `torch` (torch and torchvision, which come from an index of their own) or `rest`. Any other argument is refused.
+In: `torch` (torch and torchvision, which come from an index of their own) or `rest`, which also has the driver of
+PostgreSQL. Any other argument is refused.
 """
 
 import re
@@ -15,7 +16,8 @@ def requirements(part: str, project: Path = Path("pyproject.toml")) -> list[str]
     """The requirement strings of `part`, in the order of the file; raises ValueError for an unknown part."""
     if part not in {"torch", "rest"}:
         raise ValueError(f"part is 'torch' or 'rest', not {part!r}")
-    declared: list[str] = tomllib.loads(project.read_text())["project"]["dependencies"]
+    tables = tomllib.loads(project.read_text())["project"]
+    declared: list[str] = tables["dependencies"] + tables["optional-dependencies"]["postgres"]
     return [line for line in declared if (_name(line) in FROM_TORCH_INDEX) == (part == "torch")]
 
 

@@ -21,7 +21,7 @@ from model_store.backbones import BackboneStore
 from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
 from training.budget import Budget, Workload
-from training.calibrate import calibrate_scores, pick_device, score_pictures
+from training.calibrate import calibrate_scores, measure_health, pick_device, score_pictures
 from training.choose_statistics import choose_statistics
 from training.config import TrainConfig
 from training.data import Dataset, load_pictures, read_dataset
@@ -169,6 +169,7 @@ def publish(
         record=_record(run, detector),
         metrics=evaluation.metrics,
         golden=golden,
+        image_health=measure_health(run.dataset.calibrate, run.config.input),
         activate=activate,
     )
 

@@ -2,7 +2,14 @@
 
 LedgerError
 ├── LedgerUnavailable    the database refused to read or write
-└── UnknownVerdict       no verdict has this id
+├── LedgerBusy           more waits to be recorded than the limit
+├── WrongSchema          the database has another schema than this program; the message says what to run
+├── UnknownVerdict       no verdict has this id
+├── UnknownPart          no verdict names this part
+├── KeyTaken             the idempotency key belongs to another picture or part
+├── NothingToDispose     an error has no verdict that a person could confirm or correct
+├── BadCursor            the cursor is none of ours
+└── CursorRetired        what follows the cursor is not in this ledger any more
 """
 
 
@@ -14,5 +21,42 @@ class LedgerUnavailable(LedgerError):
     """The database refused."""
 
 
+class LedgerBusy(LedgerError):
+    """More records wait to be committed than the service holds."""
+
+
+class WrongSchema(LedgerError):
+    """The database has another schema than this program; `python -m app migrate` brings an older one forward."""
+
+
 class UnknownVerdict(LedgerError):
     """No verdict has this id."""
+
+
+class UnknownPart(LedgerError):
+    """No verdict names this part."""
+
+
+class KeyTaken(LedgerError):
+    """The idempotency key was used for another picture or part; `stored_sha256` and `sent_sha256` are both pictures."""
+
+    def __init__(self, message: str, *, stored_sha256: str | None = None, sent_sha256: str | None = None) -> None:
+        super().__init__(message)
+        self.stored_sha256 = stored_sha256
+        self.sent_sha256 = sent_sha256
+
+
+class NothingToDispose(LedgerError):
+    """The record is an error: there is no verdict that a person could confirm or correct."""
+
+
+class BadCursor(LedgerError):
+    """The cursor was not made by this ledger, or was changed on its way."""
+
+
+class CursorRetired(LedgerError):
+    """What follows the cursor is no longer here; `earliest` is the cursor from which everything still is."""
+
+    def __init__(self, message: str, *, earliest: str = "") -> None:
+        super().__init__(message)
+        self.earliest = earliest

@@ -1,14 +1,14 @@
 """A heatmap's life over HTTP: kept, lost, expired, or never asked for."""
 
-import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from fastapi.testclient import TestClient
 
+from app.ledger.database import ledger_url, open_engine
+from app.ledger.migrate import migrate
 from model_store.registry import Registry
 from tests.app.fake_detector import load_fake
+from tests.app.ledger.old import write_old
 from tests.app.service import post, serving
 from tests.attacks.pictures import encoded, part
 from tests.model_store.drafts import make_draft
@@ -42,15 +42,14 @@ def test_none_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_verdict_of_schema_1_is_answered_with_the_heatmap_of_its_row(tmp_path: Path) -> None:
-    with serving(published(tmp_path), load_fake) as client:
-        answer = post(client, PICTURE, inline="false")[1]
-    with closing(sqlite3.connect(tmp_path / "data/verdicts.sqlite")) as ledger, ledger:
-        del answer["received_at"], answer["heatmap"]["lost"], answer["heatmap"]["data"]
-        ledger.execute("UPDATE verdicts SET answer = ?, heatmap = ?", (json.dumps(answer), b"old"))
-        ledger.execute("PRAGMA user_version=1")
+    write_old(published(tmp_path) / "data", 1, "a")
+    engine = open_engine(ledger_url(tmp_path / "data", None))
+    migrate(engine)
+    engine.dispose()
     with serving(tmp_path, load_fake) as client:
-        assert client.get(f"/verdicts/{answer['id']}").json()["received_at"] is None
-        assert client.get(f"/verdicts/{answer['id']}/heatmap").content == b"old"
+        answer = client.get("/verdicts/a").json()
+        assert (answer["received_at"], answer["model"]["spec_digest"], answer["heatmap"]["lost"]) == (None, None, False)
+        assert client.get("/verdicts/a/heatmap").content == b"PNG"
 
 
 def test_a_full_disk_costs_the_heatmap_and_never_the_verdict(tmp_path: Path) -> None:

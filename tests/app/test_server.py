@@ -238,6 +238,7 @@ def test_on_loopback_it_needs_no_keys(host: str) -> None:
     check_binding(Settings(host=host))
 
 
+@pytest.mark.usefixtures("root_logger")
 def test_a_start_that_is_refused_is_one_line_and_2(tmp_path: Path) -> None:
     for name, value, says in (
         ("HOST", EVERYWHERE, "INSPECT_HOST=0.0.0.0 is open to the network"),

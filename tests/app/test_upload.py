@@ -129,7 +129,6 @@ def test_a_large_json_body_has_the_code_of_a_large_body(client: TestClient) -> N
 @pytest.mark.parametrize(
     "part_id",
     [
-        "",
         "x" * 129,
         "a\r\nSet-Cookie: x=1",
         "a\nINFO app: all is well",
@@ -140,7 +139,7 @@ def test_a_large_json_body_has_the_code_of_a_large_body(client: TestClient) -> N
         "\x85",
     ],
 )
-@pytest.mark.parametrize("field", ["part_id", "station"])
+@pytest.mark.parametrize("field", ["part_id", "station", "job"])
 def test_a_name_that_could_write_into_a_log_is_refused(client: TestClient, field: str, part_id: str) -> None:
     status, answer = post(client, b"x", **{field: part_id})
     assert (status, answer["code"]) == (422, "request.invalid")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from detector.decode import decode
 from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
 from model_store.manifest import read_manifest
@@ -90,6 +91,15 @@ def test_a_product_whose_parts_are_moved_is_published_and_scores_as_it_did(fitte
     model = load_artifact(registry.resolve("plate").path, BackboneStore(registry.backbones_root), torch.device("cpu"))
     assert model.detector.spec.align is not None
     assert model.golden_delta == 0
+
+
+def test_a_version_knows_the_health_of_its_calibration_pictures(fitted: Path) -> None:
+    manifest, _ = read_manifest(Registry(fitted / "store").resolve("plate@1").path)
+    samples = open_run(RunFolder(fitted / "runs/plate")).dataset.calibrate
+    means = [decode(sample.path.read_bytes(), manifest.detector.input).pixels.mean() / 255 for sample in samples]
+    assert manifest.image_health is not None
+    assert manifest.image_health.pictures == len(samples) == 8
+    assert manifest.image_health.centre.mean == pytest.approx(np.mean(means), abs=0.02)
 
 
 def test_a_budget_that_is_too_short_stops_with_advice(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:

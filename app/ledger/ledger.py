@@ -1,0 +1,156 @@
+"""Verdicts on disk: append-only, numbered without a gap, committed before the answer is sent.
+
+In: records and dispositions. Out: what was committed, and answers to questions. Refuses: what app/ledger/errors.py
+draws. One thread writes, for all callers together (app/ledger/writer.py); a few read.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from app.ledger import reading
+from app.ledger.cursor import Cursors
+from app.ledger.database import READERS, open_engine, translated
+from app.ledger.dispositions import Agreement, Disposition, agreement, dispositions_of
+from app.ledger.errors import CursorRetired, LedgerError
+from app.ledger.feed import Feed
+from app.ledger.migrate import ensure_schema
+from app.ledger.reading import Head, Page, Part, Query
+from app.ledger.record import Committed, Record
+from app.ledger.schema import counter
+from app.ledger.writer import Probe, Writer
+
+T = TypeVar("T")
+P = ParamSpec("P")
+LATEST = "latest"  # in place of a cursor: what comes from now on
+
+
+class Ledger:
+    """One database; made and used in one event loop."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = open_engine(url)
+        ensure_schema(self._engine)
+        with translated("open"), self._engine.connect() as connection:
+            row = connection.execute(select(counter)).one()
+        self._cursors = Cursors(row.ledger_id, row.cursor_key)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-reader")
+        self.feed = Feed(row.last_seq, self._look)
+        self._writer = Writer(self._engine, self.feed.advance)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last commit failed; None where it did not."""
+        return self._writer.trouble
+
+    def oldest_s(self, now: float) -> float:
+        """Age of the oldest record that waits for its commit, at a moment of time.monotonic(); 0 where none does."""
+        return self._writer.oldest_s(now)
+
+    async def append(self, record: Record) -> Committed:
+        """Commit one record; where its key is known, what was committed under it."""
+        committed: Committed = await self._writer.write(record)
+        return committed
+
+    async def dispose(self, disposition: Disposition) -> None:
+        """Commit what a person found."""
+        await self._writer.write(disposition)
+
+    async def probe(self) -> None:
+        """Commit nothing, where the last commit failed, to see whether the next would."""
+        if self.trouble is not None:
+            with suppress(LedgerError):
+                await self._writer.write(Probe())
+
+    async def find(self, verdict_id: str) -> Record:
+        """One record by its id."""
+        return await self._read(reading.find, verdict_id)
+
+    async def find_key(self, key: str) -> Record | None:
+        """The verdict that was given under an idempotency key."""
+        return await self._read(reading.find_key, key)
+
+    async def old_heatmap(self, verdict_id: str) -> bytes | None:
+        """A heatmap that a ledger of schema 1 held in its row."""
+        return await self._read(reading.old_heatmap, verdict_id)
+
+    async def part(self, part_id: str) -> Part:
+        """The newest revision of every station's verdict on a part."""
+        return await self._read(reading.part, part_id)
+
+    async def dispositions(self, verdict_id: str) -> list[Disposition]:
+        """What people found of one part, the newest last."""
+        return await self._read(dispositions_of, verdict_id)
+
+    async def agreement(self, product: str) -> Agreement:
+        """How often people agreed with the verdicts."""
+        return await self._read(agreement, product)
+
+    async def head(self) -> Head:
+        """How far the ledger goes; asks the database, so it also says whether that is there."""
+        return await self._read(reading.head)
+
+    async def page(self, query: Query, after: int, limit: int, wait_s: float = 0.0) -> Page:
+        """What follows the number `after`; an empty page only after `wait_s` seconds without one that fits."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait_s
+        found = await self._read(reading.page, query, after, limit)
+        while not found.records and not found.has_more and (left := end - loop.time()) > 0:
+            if not await self.feed.beyond(found.last_seq, left):
+                break
+            found = await self._read(reading.page, query, found.last_seq, limit)
+        return found
+
+    async def place(self, cursor: str | None) -> int:
+        """The number that a client has seen last; `CursorRetired` where it cannot go on from there."""
+        now = await self.head()
+        if cursor == LATEST:
+            return now.last_seq
+        if cursor is None:
+            return now.retired_seq
+        seq = self._cursors.read(cursor)
+        if seq < now.retired_seq:
+            raise CursorRetired("verdicts after this cursor were retired", earliest=self.cursor(now.retired_seq))
+        if seq > now.last_seq:
+            raise CursorRetired(
+                "the ledger ends before this cursor: it was restored from an older copy",
+                earliest=self.cursor(now.retired_seq),
+            )
+        return seq
+
+    def cursor(self, seq: int) -> str:
+        """The word for the place after the verdict `seq`."""
+        return self._cursors.sign(seq)
+
+    async def close(self) -> None:
+        """Commit what waits, and end."""
+        self.feed.close()
+        await asyncio.to_thread(self._writer.close)
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    async def _look(self) -> int:
+        return (await self.head()).last_seq
+
+    async def _read(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        work = lambda: _ask(self._engine, question, *args, **kwargs)  # noqa: E731
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+
+def _ask(engine: Engine, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Once more where the connection was lost while nobody used it."""
+    with translated("answer"):
+        try:
+            with engine.connect() as connection:
+                return question(connection, *args, **kwargs)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with engine.connect() as connection:
+            return question(connection, *args, **kwargs)

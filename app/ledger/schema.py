@@ -1,0 +1,104 @@
+"""The tables, the same in SQLite and PostgreSQL. Every change is a migration in app/ledger/migrations/versions.
+
+`verdicts` is append-only. `counter` has one row, and whoever writes verdicts locks it first: the numbers are then given
+and become visible in the same order, whatever the number of processes (docs/adr/0008-ledger.md).
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only under this name
+MOMENT = 24  # characters of 2026-11-24T08:15:02.120Z
+SHA256 = 64
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=False),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("product", String(63), nullable=False),
+    Column("part_id", String(200)),
+    Column("station", String(200)),
+    Column("job", String(200)),
+    Column("simulated", Boolean, nullable=False),
+    Column("captured_at", String(MOMENT)),
+    Column("received_at", String(MOMENT)),
+    Column("queued_at", String(MOMENT)),
+    Column("decided_at", String(MOMENT), nullable=False),
+    Column("verdict", String(6), nullable=False),
+    Column("code", String(63)),
+    Column("detail", Text),
+    Column("counts_as", String(6), nullable=False),
+    Column("score", Double),
+    Column("ng_above", Double),
+    Column("review_above", Double),
+    Column("decided_by", Double),
+    Column("threshold_revision", Integer),
+    Column("model_version", Integer),
+    Column("model_digest", String(SHA256)),
+    Column("spec_digest", String(SHA256)),
+    Column("software", String(63)),
+    Column("device", String(31)),
+    Column("precision", String(15)),
+    Column("picture_sha256", String(SHA256)),
+    Column("picture_width", Integer),
+    Column("picture_height", Integer),
+    Column("picture_format", String(15)),
+    Column("mean", Double),
+    Column("contrast", Double),
+    Column("sharpness", Double),
+    Column("saturated_share", Double),
+    Column("regions", JSON, nullable=False),
+    Column("heatmap", JSON(none_as_null=True)),
+    Column("timings_ms", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("supersedes", String(36)),
+    Column("request_id", String(128)),
+    Column("idempotency_key", String(255), unique=True),
+    Column("reinspect", Boolean, nullable=False),
+)
+Index("verdicts_part", verdicts.c.part_id, verdicts.c.seq, sqlite_where=verdicts.c.part_id.is_not(None))
+Index("verdicts_job", verdicts.c.job, verdicts.c.seq, sqlite_where=verdicts.c.job.is_not(None))
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("retired_seq", BigInteger, nullable=False),  # verdicts up to this one are no longer here
+    Column("ledger_id", String(32), nullable=False),  # a cursor of another ledger is none of ours
+    Column("cursor_key", LargeBinary(32), nullable=False),  # here, so that all processes of one ledger agree on it
+)
+
+dispositions = Table(
+    "dispositions",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("verdict_id", String(36), ForeignKey("verdicts.id"), nullable=False, index=True),
+    Column("product", String(63), nullable=False, index=True),
+    Column("found", String(9), nullable=False),  # good or defective
+    Column("reason", Text),
+    Column("who", String(200), nullable=False),
+    Column("at", String(MOMENT), nullable=False),
+)
+
+old_heatmaps = Table(  # those of ledgers of schema 1, which held them in their rows; never written
+    "old_heatmaps",
+    metadata,
+    Column("verdict_id", String(36), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)

@@ -1,0 +1,173 @@
+"""What many callers want to have recorded → one commit for all of them: a thread that drains a queue.
+
+In: records and dispositions, from the event loop. Out: a future each, done after the commit that holds it. Refuses:
+more than `LIMIT` that wait (`LedgerBusy`); what the database refuses (`LedgerUnavailable`).
+There is no timer: a record that comes alone is committed alone and at once; those that come while a commit runs share
+the next one. A record that the database cannot take fails alone.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from app.ledger.database import translated, writing
+from app.ledger.dispositions import Disposition, dispose
+from app.ledger.errors import KeyTaken, LedgerBusy, LedgerError, LedgerUnavailable
+from app.ledger.record import Committed, Record
+from app.ledger.store import store
+
+log = logging.getLogger(__name__)
+LIMIT = 4096  # records that wait, some KiB each; POST /inspect holds fewer, refusals may be many
+BATCH = 256  # records that share a commit at most
+
+
+class Probe:
+    """A commit of nothing: does the database take it?"""
+
+
+What = Record | Disposition | Probe
+Outcome = Committed | Disposition | Probe | LedgerError
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    what: What
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    at: float
+    """A moment of time.monotonic()."""
+
+
+class Writer:
+    """The thread. `on_commit` is called in the event loop with the last number that was given."""
+
+    def __init__(self, engine: Engine, on_commit: Callable[[int], None]) -> None:
+        self._engine = writing(engine)
+        self._on_commit = on_commit
+        self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._waiting: dict[_Entry, None] = {}
+        """Of the event loop: without an answer, the oldest first."""
+        self.trouble: str | None = None
+        """What the database said to the last commit; None where it took it."""
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, what: What) -> Any:
+        """Wait for the commit; a caller that goes away does not stop it."""
+        if self._queue.qsize() >= LIMIT:
+            raise LedgerBusy(f"{LIMIT} records wait to be committed already")
+        loop = asyncio.get_running_loop()
+        entry = _Entry(what, loop.create_future(), loop, time.monotonic())
+        self._waiting[entry] = None
+        self._queue.put(entry)
+        return await entry.future
+
+    def oldest_s(self, now: float) -> float:
+        """Age of the oldest that waits for its commit; 0 where none does."""
+        return max(0.0, now - next(iter(self._waiting)).at) if self._waiting else 0.0
+
+    def close(self) -> None:
+        """Commit what waits, then end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            batch, is_open = self._take()
+            if batch:
+                outcomes = self._outcomes(batch)
+                for loop in {entry.loop for entry in batch}:
+                    mine = [pair for pair in zip(batch, outcomes, strict=True) if pair[0].loop is loop]
+                    with suppress(RuntimeError):  # of a loop that is closed: nobody waits there any more
+                        loop.call_soon_threadsafe(self._answer, mine)
+
+    def _take(self) -> tuple[list[_Entry], bool]:
+        """What waits, at least one; and whether more may come."""
+        batch: list[_Entry] = []
+        entry = self._queue.get()
+        while entry is not None:
+            batch.append(entry)
+            if len(batch) == BATCH:
+                return batch, True
+            try:
+                entry = self._queue.get_nowait()
+            except Empty:
+                return batch, True
+        return batch, False
+
+    def _outcomes(self, batch: Sequence[_Entry]) -> list[Outcome]:
+        try:
+            outcomes = self._commit_again(batch)
+        except Exception as error:  # noqa: BLE001 -- as in the worker: each caller is told, and this lives on
+            is_away = isinstance(error, OperationalError | InterfaceError)
+            if len(batch) > 1 and not is_away:  # one of them is at fault: the others shall not pay for it
+                return [outcome for entry in batch for outcome in self._outcomes([entry])]
+            refusal = _refusal(error)
+            if is_away:
+                self.trouble = str(refusal)
+            return [refusal] * len(batch)
+        self.trouble = None
+        return outcomes
+
+    def _commit_again(self, batch: Sequence[_Entry]) -> list[Outcome]:
+        """Once more where the connection was lost: what was committed all the same is then found by its id."""
+        try:
+            return self._commit(batch, doubtful=())
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            log.warning("the ledger's connection was lost; connecting again")
+            ids = {entry.what.id for entry in batch if isinstance(entry.what, Record)}
+            return self._commit(batch, doubtful=ids)
+
+    def _commit(self, batch: Sequence[_Entry], doubtful: Collection[str]) -> list[Outcome]:
+        entries = [entry.what for entry in batch]
+        with self._engine.begin() as connection:
+            outcomes = iter(store(connection, [entry for entry in entries if isinstance(entry, Record)], doubtful))
+            return [_apply(connection, entry, outcomes) for entry in entries]
+
+    def _answer(self, pairs: Sequence[tuple[_Entry, Outcome]]) -> None:
+        """In the event loop: callers that have gone away are left alone."""
+        numbers = [outcome.record.seq for _, outcome in pairs if isinstance(outcome, Committed)]
+        for entry, outcome in pairs:
+            self._waiting.pop(entry, None)
+            if entry.future.done():
+                continue
+            if isinstance(outcome, LedgerError):
+                entry.future.set_exception(outcome)
+            else:
+                entry.future.set_result(outcome)
+        if numbers:
+            self._on_commit(max(numbers))
+
+
+def _apply(connection: Connection, entry: What, outcomes: Iterator[Committed | KeyTaken]) -> Outcome:
+    """The outcome of a record is the next one; the others are done here."""
+    if isinstance(entry, Record):
+        return next(outcomes)
+    if isinstance(entry, Disposition):
+        dispose(connection, entry)
+    return entry
+
+
+def _refusal(error: Exception) -> LedgerError:
+    if isinstance(error, LedgerError):
+        return error
+    try:
+        with translated("take the record"):
+            raise error
+    except LedgerUnavailable as refusal:
+        return refusal
+    except Exception as fault:
+        log.exception("a record cannot be kept")
+        return LedgerUnavailable(f"the ledger cannot hold this record: {type(fault).__name__}: {fault}")

@@ -1,0 +1,208 @@
+"""How fast does the ledger commit, how fast is it polled, and how large does it become?
+
+In: --database sqlite|postgresql|both, --seconds a row, --records for the poll. Out: lines on stdout. Each has the
+ledger beside a bare loop of the same driver in the same run: INSERT of the same row and COMMIT, nothing else, one loop
+and connection a writer. SQLite has one writer at a time, so its bare loop is always one. PostgreSQL is a server of its
+own with fsync on (Debian's package; tests/postgres.py). What counts of the ledger are appends that were answered.
+"""
+
+import argparse
+import asyncio
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import insert, text, update
+from sqlalchemy.engine import URL
+
+from app.ledger.database import _compact, ledger_url, open_engine, writing
+from app.ledger.ledger import Ledger
+from app.ledger.migrate import migrate
+from app.ledger.reading import Query
+from app.ledger.record import Record
+from app.ledger.rows import row_of
+from app.ledger.schema import counter, verdicts
+from app.server import SWITCH_S
+from tests.postgres import cluster
+
+WRITERS = (1, 8, 32)
+STEP = 5_000  # rows a statement when the table of the poll is filled
+POLLS = 1_000
+
+
+def main() -> None:
+    """Both databases, one after the other."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_S)
+    for name in ("sqlite", "postgresql") if options.database == "both" else (options.database,):
+        for writers in WRITERS:
+            with _database(name) as url:
+                bare = _bare(url, writers, options.seconds)
+            with _database(name) as url:
+                ours = asyncio.run(_appends(url, writers, options.seconds))
+            print(
+                f"{name} {writers:3d} writers: {ours:6.0f} commits/s, bare {bare:6.0f}, {ours / bare:4.0%}", flush=True
+            )
+        with _database(name) as url:
+            _fill(url, options.records)
+            size = _bytes(url) / options.records
+            print(f"{name} {options.records} records: {size:.0f} bytes a verdict, indexes included", flush=True)
+            asyncio.run(_polls(name, url, options.records))
+
+
+@contextmanager
+def _database(name: str) -> Iterator[URL]:
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # not /tmp, which may be memory
+        if name == "sqlite":
+            url = ledger_url(Path(folder), None)
+            _migrate(url)
+            yield url
+            return
+        with cluster(fsync="on") as server:
+            url = ledger_url(Path(folder), server.database())
+            _migrate(url)
+            yield url
+
+
+def _migrate(url: URL) -> None:
+    engine = open_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+def _record(number: int) -> Record:
+    """As an inspection of solar-mono gives it, with one region."""
+    moment = "2026-11-24T08:15:02.161Z"
+    region = {"x": 40, "y": 112, "width": 31, "height": 9, "area": 143, "peak": 5.3112345678}
+    scale = {"floor": 0.112233445566, "centre": 3.9}
+    verdict_id = str(uuid.uuid4())
+    return Record(
+        id=verdict_id, product="solar-mono", part_id=f"C-{number:08d}", station="EL-1", job="LOT-7",
+        received_at=moment, queued_at=moment, decided_at=moment, captured_at=moment,
+        verdict="ng", counts_as="ng", score=5.3112345678, ng_above=3.9, review_above=3.4, decided_by=3.9,
+        threshold_revision=1, model_version=3, model_digest="9f" * 32, spec_digest="60" * 32, software="0.1.0",
+        device="cuda:0", precision="float32", picture_sha256=uuid.uuid4().hex * 2, picture_width=300,
+        picture_height=300, picture_format="png", mean=0.31, contrast=0.52, sharpness=0.08, saturated_share=0.001,
+        regions=[region], request_id=uuid.uuid4().hex,
+        heatmap={"style": "png", "media_type": "image/png", "width": 256, "height": 256, "scale": scale,
+                 "url": f"/verdicts/{verdict_id}/heatmap", "lost": False},
+        timings_ms={"decode": 1.123, "pool": 18.123, "post": 2.123, "heatmap": 1.123, "queue": 0.123, "device": 17.1},
+    )  # fmt: skip
+
+
+async def _appends(url: URL, writers: int, seconds: float) -> float:
+    ledger, end, count = Ledger(url), time.monotonic() + seconds, 0
+
+    async def write() -> None:
+        nonlocal count
+        while time.monotonic() < end:
+            await ledger.append(_record(count))
+            count += 1
+
+    began = time.monotonic()
+    await asyncio.gather(*(write() for _ in range(writers)))
+    rate = count / (time.monotonic() - began)
+    await ledger.close()
+    return rate
+
+
+def _bare(url: URL, writers: int, seconds: float) -> float:
+    counts: list[int] = []
+    loops = 1 if url.get_backend_name() == "sqlite" else writers
+    threads = [threading.Thread(target=_loop, args=(url, seconds, number, counts)) for number in range(loops)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / (time.monotonic() - began)
+
+
+def _loop(url: URL, seconds: float, first: int, counts: list[int]) -> None:
+    names = list(row_of(_record(0)))
+    end, count = time.monotonic() + seconds, 0
+    mark = "?" if url.get_backend_name() == "sqlite" else "%s"
+    statement = f"INSERT INTO verdicts ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608
+    with closing(_connect(url)) as connection:
+        while time.monotonic() < end:
+            row = row_of(replace(_record(count), seq=first * 100_000_000 + count + 1))
+            connection.execute(statement, [_plain(value) for value in row.values()])
+            connection.commit()
+            count += 1
+    counts.append(count)
+
+
+def _connect(url: URL) -> Any:
+    if url.get_backend_name() == "postgresql":
+        return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    connection = sqlite3.connect(str(url.database))
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _plain(value: object) -> object:
+    return _compact(value) if isinstance(value, dict | list) else value
+
+
+def _fill(url: URL, records: int) -> None:
+    engine = writing(open_engine(url))
+    for start in range(0, records, STEP):
+        numbers = range(start, min(start + STEP, records))
+        with engine.begin() as connection:
+            connection.execute(insert(verdicts), [row_of(replace(_record(n), seq=n + 1)) for n in numbers])
+            connection.execute(update(counter).values(last_seq=numbers[-1] + 1))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("VACUUM ANALYZE verdicts"))
+    engine.dispose()
+
+
+def _bytes(url: URL) -> int:
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        question = "SELECT pg_total_relation_size('verdicts')"
+        if engine.dialect.name == "sqlite":
+            question = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        size: int = connection.execute(text(question)).scalar_one()
+    engine.dispose()
+    return size
+
+
+async def _polls(name: str, url: URL, records: int) -> None:
+    ledger = Ledger(url)
+    questions: dict[str, tuple[Query, Callable[[int], int]]] = {
+        "the newest 10": (Query(), lambda _: records - 10),
+        "100 from anywhere": (Query(), lambda number: number * 7919 % records),
+        "10 of a station, from anywhere": (Query(station="EL-1"), lambda number: number * 7919 % records),
+        "one part": (Query(part_id=f"C-{records // 2:08d}"), lambda _: records // 2 - 10),
+        "nothing that fits": (Query(verdict=("error",)), lambda number: number * 7919 % records),
+    }
+    for what, (query, place) in questions.items():
+        took = []
+        for number in range(POLLS if "nothing" not in what else POLLS // 10):
+            began = time.perf_counter()
+            await ledger.place(ledger.cursor(place(number)))
+            await ledger.page(query, place(number), 10 if "10 " in what else 100)
+            took.append((time.perf_counter() - began) * 1000)
+        took.sort()
+        middle, high = took[len(took) // 2], took[int(len(took) * 0.99)]
+        print(f"{name} poll, {what}: p50 {middle:.1f} ms, p99 {high:.1f} ms", flush=True)
+    await ledger.close()
+
+
+if __name__ == "__main__":
+    main()
