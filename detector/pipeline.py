@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from detector.align import Aligner, is_inside, move
 from detector.backbone import Backbone
 from detector.errors import SpecError
 from detector.evidence.evidence import Clues, Evidence
@@ -50,14 +51,14 @@ class Sight:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Every picture that the detector drew on its way to a score."""
+    """Every picture that the detector drew on its way to a score, in the pixels that were sent."""
 
     mask: Tensor
     """(B,1,H,W), 1 = hidden (EAR: S); one of RIAD's masks, where there are many."""
     hint: Tensor
     """(B,3,H,W), what the network saw (EAR eq. 1: I')."""
     gate: Tensor | None
-    """(B,1,h,w) in [0, 1], 0 = skip connections cut (FADeR); None without an attenuator."""
+    """(B,1,h,w) in [0, 1], 0 = skip connections cut (FADeR), where good parts lie; None without an attenuator."""
     reconstruction: Tensor
     """(B,3,H,W) in [0, 1]: the part as it should have looked; RIAD's mean over its cell sides."""
     heatmap: Tensor
@@ -67,7 +68,7 @@ class Explanation:
 class Detector(nn.Module):
     """The joined parts. `build_detector` makes one; this class knows no numbers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a detector is made of these
         self,
         spec: DetectorSpec,
         *,
@@ -76,6 +77,7 @@ class Detector(nn.Module):
         fader: Fader | None,
         backbone: Backbone | None,
         evidence: Evidence,
+        aligner: Aligner | None,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -84,11 +86,16 @@ class Detector(nn.Module):
         self.fader = fader
         self.backbone = backbone
         self.evidence = evidence
+        self.aligner = aligner
 
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
-        """(B,3,H,W) in [0, 1] → Anomaly."""
-        return self.assess(pictures, self.see(pictures))
+        """(B,3,H,W) in [0, 1] → Anomaly, in the pixels of the pictures as they came."""
+        if self.aligner is None:
+            return self.assess(pictures, self.see(pictures))
+        offsets = self.aligner(pictures)
+        aligned = move(pictures, offsets)
+        return self._put_back(self.assess(aligned, self.see(aligned)), offsets)
 
     @torch.inference_mode()
     def see(self, pictures: Tensor) -> Sight:
@@ -100,17 +107,26 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def assess(self, pictures: Tensor, sight: Sight) -> Anomaly:
         """The other half: reconstruction and evidence, with this product's own weights."""
-        score, heatmap = self.evidence(self.clues(pictures, sight))
-        return Anomaly(score, heatmap)
+        heatmap: Tensor = self.evidence(self.clues(pictures, sight))
+        return Anomaly(self.evidence.score(heatmap), heatmap)
 
     @torch.inference_mode()
     def explain(self, pictures: Tensor) -> Explanation:
         """What `forward` computes, and the reconstruction with every step on the way to it."""
-        masks = self.saliency(pictures)
-        hints = self.hints(pictures, masks)
-        reconstruction = self.rebuild(pictures, masks).mean(dim=0)
+        offsets = pictures.new_zeros(len(pictures), 2).long() if self.aligner is None else self.aligner(pictures)
+        aligned = move(pictures, offsets)
+        masks = self.saliency(aligned)
+        hints = self.hints(aligned, masks)
+        reconstruction = move(self.rebuild(aligned, masks).mean(dim=0), -offsets)
         anomaly = self(pictures)
-        return Explanation(masks, hints, self.gate(hints), reconstruction, anomaly.heatmap, anomaly.score)
+        return Explanation(
+            move(masks.expand(len(pictures), -1, -1, -1), -offsets),
+            move(hints, -offsets),
+            self.gate(hints),
+            reconstruction,
+            anomaly.heatmap,
+            anomaly.score,
+        )
 
     @torch.inference_mode()
     def raw_evidence(self, pictures: Tensor) -> Tensor:
@@ -170,6 +186,14 @@ class Detector(nn.Module):
             gates = [closed if level in off else gate for level, gate in enumerate(gates)]
         reconstructions: Tensor = self.unet(hints, gates)
         return reconstructions
+
+    def _put_back(self, anomaly: Anomaly, offsets: Tensor) -> Anomaly:
+        """Maps of moved parts → in the pixels that were sent; a band at the edge that had left the frame is as quiet
+        as the quietest place, since nothing is known of it, and only pixels that were sent make the score."""
+        maps = anomaly.heatmap.unsqueeze(1)
+        quiet = maps.amin(dim=(2, 3), keepdim=True)
+        heatmap = torch.where(is_inside(maps, -offsets), move(maps, -offsets), quiet).squeeze(1)
+        return Anomaly(self.evidence.score(heatmap), heatmap)
 
     def _rebuild_hidden(self, pictures: Tensor, masks: Tensor) -> Tensor:
         hints = self.hints(pictures, masks)

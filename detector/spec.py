@@ -123,6 +123,18 @@ class FaderSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlignSpec:
+    """Parts that arrive shifted are moved to where good parts lie before anything looks at them (detector/align.py)."""
+
+    reach: int = 16
+    """Largest shift that is looked for, up, down, left and right, in input pixels."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.reach <= 256:
+            raise SpecError(f"align.reach must be 1 to 256 px, not {self.reach}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
     """Features of a network as evidence: their distance from those of good parts (ours, after PaDiM)."""
 
@@ -206,6 +218,8 @@ class DetectorSpec:
     unet: UNetSpec = field(default_factory=UNetSpec)
     fader: FaderSpec | None = field(default_factory=FaderSpec)
     evidence: EvidenceSpec = field(default_factory=EvidenceSpec)
+    align: AlignSpec | None = None
+    """None: parts are taken as they lie."""
 
     def __post_init__(self) -> None:
         sides = (self.input.height, self.input.width)
@@ -222,12 +236,18 @@ class DetectorSpec:
         smallest = min(sides)
         if self.saliency.kind == "disjoint" and any(cell * 2 > smallest for cell in self.saliency.disjoint.cells):
             raise SpecError(f"disjoint.cells must be at most half of {smallest} px, not {self.saliency.disjoint.cells}")
+        self._check_align()
         if self.fader is not None:
             self._check_fader(self.fader)
 
     @property
     def sight(self) -> Sight | None:
-        """Products of equal `sight` see alike, so their pictures may be seen together; None: no backbone is read."""
+        """Products of equal `sight` see alike, so their pictures may be seen together; None: no other product's may.
+
+        That is where no backbone is read, and where each product moves its parts by a reference of its own first.
+        """
+        if self.align is not None:
+            return None
         saliency = self.saliency if self.evidence.residuals else None
         hides_by_it = saliency is not None and saliency.kind in ("attention", "activation")
         from_backbone = "backbone" in self.evidence.maps
@@ -235,6 +255,11 @@ class DetectorSpec:
             return None
         levels = tuple(sorted(self.evidence.backbone.levels)) if from_backbone else ()
         return self.backbone, (self.input.height, self.input.width), saliency, levels
+
+    def _check_align(self) -> None:
+        smallest = min(self.input.height, self.input.width)
+        if self.align is not None and self.align.reach > smallest // 4:
+            raise SpecError(f"align.reach must be at most a quarter of {smallest} px, not {self.align.reach}")
 
     def _check_fader(self, fader: FaderSpec) -> None:
         skips = len(self.unet.widths) - 1

@@ -23,6 +23,11 @@ DIRECTIONS_FROM = 128  # pictures, evenly spread: enough for some hundred channe
 def fit_evidence(detector: Detector, fitted: Pictures, held_out: Pictures) -> None:
     """After both networks, since the attenuator changes the reconstructions."""
     fit_fields(detector, fitted)
+    fit_scale(detector, held_out)
+
+
+def fit_scale(detector: Detector, held_out: Pictures) -> None:
+    """Only what evidence is measured in; the distributions of features stay."""
     detector.evidence.standardiser.fit(detector.raw_evidence(batch) for batch in _batches(detector, held_out))
 
 

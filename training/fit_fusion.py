@@ -41,13 +41,16 @@ class Trial:
     """(N,h,w), true where most of a cell was changed."""
 
 
-@torch.no_grad()
 def fit_fusion(detector: Detector, held_out: Pictures, *, seed: int) -> None:
     """Set `detector.evidence.weights`; leaves a rule without weights alone."""
-    if detector.spec.evidence.fuse != "weighted":
-        return
-    trial = _trial(detector, held_out[:MOST], seed)
-    detector.evidence.weights.copy_(choose_weights(trial, detector.spec.evidence))
+    if detector.spec.evidence.fuse == "weighted":
+        weigh(detector, sit_trial(detector, held_out, seed=seed))
+
+
+def weigh(detector: Detector, trial: Trial) -> None:
+    """The same from a trial that the detector has sat already."""
+    if detector.spec.evidence.fuse == "weighted":
+        detector.evidence.weights.copy_(choose_weights(trial, detector.spec.evidence))
 
 
 def drop_idle_maps(detector: Detector) -> None:
@@ -68,37 +71,39 @@ def drop_idle_maps(detector: Detector) -> None:
 def choose_weights(trial: Trial, spec: EvidenceSpec) -> Tensor:
     """(M,), sum 1; `spec` says how a map becomes a score."""
     count = trial.good.shape[1]
-    alone = [_objective(trial, spec, _only(place, count)) for place in range(count)]
+    alone = [objective(trial, spec, _only(place, count)) for place in range(count)]
     order = sorted(range(count), key=lambda place: -alone[place])
     weights, best = _only(order[0], count), alone[order[0]]
     for place in order[1:]:
         offers = [weights + share * _only(place, count) for share in SHARES]
-        marks = [_objective(trial, spec, offer) for offer in offers]
+        marks = [objective(trial, spec, offer) for offer in offers]
         if max(marks) >= best + GAIN:
             weights, best = offers[int(np.argmax(marks))], max(marks)
     return weights / weights.sum()
 
 
-def _only(place: int, count: int) -> Tensor:
-    return F.one_hot(torch.tensor(place), count).float()
-
-
-def _objective(trial: Trial, spec: EvidenceSpec, weights: Tensor) -> float:
+def objective(trial: Trial, spec: EvidenceSpec, weights: Tensor) -> float:
     """Mean of image AUROC (damaged against good) and pixel AUROC (inside against outside), as in a search."""
-    good, damaged = (fuse(maps, "weighted", weights) for maps in (trial.good, trial.damaged))
+    good, damaged = (fuse(maps, spec.fuse, weights) for maps in (trial.good, trial.damaged))
     scores = [reduce_to_score(maps, spec.reduce, top_fraction=spec.top_fraction) for maps in (good, damaged)]
     images = auroc(torch.cat(scores).numpy(), np.repeat([False, True], (len(good), len(damaged))))
     return (images + auroc(damaged.numpy().ravel(), trial.masks.ravel())) / 2
 
 
-def _trial(detector: Detector, held_out: Pictures, seed: int) -> Trial:
-    pictures = stack(list(held_out), torch.device("cpu"))
+@torch.no_grad()
+def sit_trial(detector: Detector, held_out: Pictures, *, seed: int) -> Trial:
+    """The evidence of `MOST` good pictures at most and of their damaged twins, the same for every detector."""
+    pictures = stack(list(held_out[:MOST]), torch.device("cpu"))
     twins = damage(pictures, pictures, seed=seed)
     levels = twins.pictures.mul(255).round() / 255  # what a camera could have sent
     masks = _cells(twins.masks)[:, 0] > 0.5
     if not masks.any():  # every defect was smaller than a cell
         masks = _cells(twins.masks)[:, 0] > 0
     return Trial(_evidence(detector, pictures), _evidence(detector, levels), masks.numpy())
+
+
+def _only(place: int, count: int) -> Tensor:
+    return F.one_hot(torch.tensor(place), count).float()
 
 
 def _evidence(detector: Detector, pictures: Tensor) -> Tensor:

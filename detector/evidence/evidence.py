@@ -1,7 +1,7 @@
 """The evidence stage: maps → standardise → fuse → smooth → reduce.
 
-In: pictures (B,3,H,W), their reconstructions (V,B,3,H,W) in [0, 1], feature maps by source. Out: anomaly map (B,H,W)
-and score (B,).
+In: pictures (B,3,H,W), their reconstructions (V,B,3,H,W) in [0, 1], feature maps by source. Out: anomaly map (B,H,W),
+and of one its score (B,).
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,12 +65,14 @@ class Evidence(nn.Module):
         field: GaussianField = self.fields[source]  # type: ignore[assignment]
         return to_grid(maps, field.rows, field.columns)
 
-    def forward(self, clues: Clues) -> tuple[Tensor, Tensor]:
-        """(score (B,), anomaly map (B,H,W))."""
+    def forward(self, clues: Clues) -> Tensor:
+        """Anomaly map (B,H,W)."""
         standardised = self.standardiser(self.raw(clues))
-        anomaly_map = smooth(fuse(standardised, self.spec.fuse, self.weights), self.spec.smooth)
-        score = reduce_to_score(anomaly_map, self.spec.reduce, top_fraction=self.spec.top_fraction)
-        return score, anomaly_map
+        return smooth(fuse(standardised, self.spec.fuse, self.weights), self.spec.smooth)
+
+    def score(self, anomaly_map: Tensor) -> Tensor:
+        """(B,H,W) → (B,)."""
+        return reduce_to_score(anomaly_map, self.spec.reduce, top_fraction=self.spec.top_fraction)
 
     def _residuals(self, clues: Clues) -> dict[str, Tensor]:
         """Name → (B,H,W); the mean over several reconstructions (RIAD)."""
