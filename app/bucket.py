@@ -1,7 +1,8 @@
 """Named bytes in an S3-compatible bucket, with the same methods as app/folder.py. Any thread may call.
 
 In: `s3://bucket/prefix`; endpoint, region and keys are botocore's own (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, …).
-Out: what was put there. Refuses: what the bucket does, or its absence (OSError); s3fs that is not installed (ValueError).
+Out: what was put there. Refuses: what the bucket does, or its absence (OSError); s3fs that is not installed
+(ValueError).
 A call that fails in any way closes the bucket for PAUSE_S: the line does not wait for each part to find out again.
 """
 

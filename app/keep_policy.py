@@ -1,7 +1,7 @@
 """Of which parts something is kept: `all`, `ng+review`, `sample:0.05`, `none`. Pure.
 
-In: a setting, then verdicts. Out: whether the picture or heatmap of one is kept. Refuses: a setting that is none of these
-(ValueError).
+In: a setting, then verdicts. Out: whether the picture or heatmap of one is kept. Refuses: a setting that is none of
+these (ValueError).
 """
 
 import re

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+from prometheus_client import Counter
 
 from app.keep_policy import KeepPolicy
 from app.ledger.errors import LedgerError
@@ -36,9 +38,10 @@ T = TypeVar("T")
 class Shelf:
     """One kind: its store, and of which parts it is kept."""
 
-    def __init__(self, store: PictureStore, policy: KeepPolicy) -> None:
+    def __init__(self, store: PictureStore, policy: KeepPolicy, lost: Counter) -> None:
         self.store = store
         self.policy = policy
+        self.lost = lost
         self.trouble: str | None = None
         """Why the last one was lost; None where it was kept."""
         self.closed_until = -math.inf
@@ -51,6 +54,11 @@ class Outcome:
 
     name: str | None = None
     is_lost: bool = False
+
+    @property
+    def state(self) -> Literal["kept", "lost"] | None:
+        """In the words of a record."""
+        return "kept" if self.name is not None else "lost" if self.is_lost else None
 
 
 class Keeping:
@@ -73,8 +81,7 @@ class Keeping:
             is_kept, lost = heatmap.name is not None, heatmap.is_lost
             where = {"url": f"/verdicts/{record.id}/heatmap" if is_kept else None, "kept": is_kept, "lost": lost}
             described = described | where | {"sha256": _hash_in(heatmap.name)}
-        kept = "kept" if picture.name is not None else "lost" if picture.is_lost else None
-        return replace(record, picture_kept=kept, heatmap=described)
+        return replace(record, picture_kept=picture.state, heatmap=described)
 
     def wants_heatmap(self, record: Record) -> bool:
         """Whether the heatmap of this part would be kept."""
@@ -145,12 +152,12 @@ class Keeping:
         now = time.monotonic()
         try:
             if now < shelf.closed_until:
-                raise shelf.store.kind.lost(f"{shelf.store.place} did not answer {KEEP_S:g} s ago")
+                raise shelf.store.kind.lost(f"{shelf.store.place} did not answer a moment ago")
             async with asyncio.timeout(min(KEEP_S, due - now - MARGIN_S)):
                 name = await self._run(lambda: shelf.store.save(data))
         except (PictureError, TimeoutError) as error:
-            if isinstance(error, TimeoutError):
-                shelf.closed_until = time.monotonic() + PAUSE_S
+            if time.monotonic() - now >= KEEP_S:
+                shelf.closed_until = now + KEEP_S + PAUSE_S
             return self._lose(shelf, record, str(error) or f"{shelf.store.place} did not answer in time")
         shelf.trouble = None
         return Outcome(name)

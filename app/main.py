@@ -10,25 +10,31 @@ from starlette.datastructures import State
 from app.admission import Admission, AdmissionLimits
 from app.arrival import Arrivals
 from app.batching import BatchLimits
+from app.bucket import Bucket
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
 from app.errors import install_handlers
+from app.folder import Folder
 from app.inflight import InFlight
 from app.inspection import Inspection
+from app.keep_policy import parse_policy
+from app.keeping import Keeping, Shelf
 from app.later import Later
 from app.ledger.database import ledger_url
 from app.ledger.ledger import Ledger
 from app.metrics import Metrics, RequestCount
 from app.openapi import install_openapi
-from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
+from app.pictures import DAY_S, HEATMAPS, PICTURES, Kind, PictureStore, Place, Retention
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
-from app.routes import changeover, dispositions, docs, health, inspect, parts, products, verdicts
+from app.replay import Replays
+from app.routes import changeover, dispositions, docs, health, inspect, keeping, parts, products, thresholds, verdicts
 from app.scoring import Scoring
 from app.settings import Settings, find_devices
 from app.status import Run
+from app.thresholds import Thresholds
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
 from model_store.registry import Registry
@@ -44,10 +50,12 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         state = app.state
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
+        await state.thresholds.read()
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
-            asyncio.create_task(keep_within_limits(state.pictures)),
+            asyncio.create_task(state.keeping.stay_within_limits()),
+            asyncio.create_task(state.thresholds.follow()),
             asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
         ]
         yield
@@ -58,12 +66,13 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        state.keeping.close()
         await state.ledger.close()
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
     metrics = Metrics()
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs):
+    for module in (inspect, verdicts, keeping, dispositions, parts, products, thresholds, changeover, health, docs):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)
@@ -89,16 +98,22 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     """What a picture passes on its way to a verdict."""
     held = AdmissionLimits(pictures=settings.queue_limit, bytes=settings.queue_bytes, share=settings.product_share)
     decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
     state.admission, state.quarantine = Admission(held), Quarantine()
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
     state.ledger, state.inflight = Ledger(ledger_url(settings.data, settings.ledger_url)), InFlight(state.admission)
-    state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.thresholds, state.keeping = Thresholds(state.ledger), _keeping(state, settings)
+    state.scoring = Scoring(
+        catalog=state.catalog,
+        pool=state.pool,
+        quarantine=state.quarantine,
+        limits=decode_limits,
+        thresholds=state.thresholds,
+    )
     state.inspection = Inspection(
         inflight=state.inflight,
-        scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
+        scoring=state.scoring,
         ledger=state.ledger,
-        pictures=state.pictures,
+        keeping=state.keeping,
         metrics=state.metrics,
         software=VERSION,
     )
@@ -110,3 +125,30 @@ def _wire_inspection(state: State, settings: Settings) -> None:
         software=VERSION,
     )
     state.later = Later(state.inflight, state.inspection, state.refusals)
+    state.replays = Replays(
+        keeping=state.keeping,
+        registry=state.registry,
+        catalog=state.catalog,
+        scoring=state.scoring,
+        software=VERSION,
+    )
+
+
+def _keeping(state: State, settings: Settings) -> Keeping:
+    """Where pictures and heatmaps lie, of which parts, for how long."""
+
+    def store(kind: Kind, max_bytes: int, days: int) -> PictureStore:
+        name = f"{kind.noun}s"
+        place: Place = Folder(settings.data / name)
+        if settings.keep_in is not None:
+            place = Bucket(f"{settings.keep_in.rstrip('/')}/{name}")
+        return PictureStore(place, kind, Retention(max_bytes=max_bytes, max_age_s=days * DAY_S))
+
+    pictures = store(PICTURES, settings.picture_bytes, settings.picture_days)
+    heatmaps = store(HEATMAPS, settings.heatmap_bytes, settings.heatmap_days)
+    metrics: Metrics = state.metrics
+    return Keeping(
+        pictures=Shelf(pictures, parse_policy(settings.keep_pictures), metrics.pictures_lost),
+        heatmaps=Shelf(heatmaps, parse_policy(settings.keep_heatmaps), metrics.heatmaps_lost),
+        ledger=state.ledger,
+    )

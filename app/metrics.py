@@ -24,8 +24,14 @@ class Metrics:
         self.ratio = Histogram(
             "inspect_score_ratio", "Score over the ng threshold.", ["product"], buckets=RATIOS, registry=here
         )
-        self.heatmap_bytes = Gauge("inspect_heatmap_bytes", "Heatmaps on disk, bytes.", registry=here)
-        self.heatmaps_lost = Counter("inspect_heatmaps_lost", "Heatmaps that the disk refused.", registry=here)
+        self.heatmap_bytes = Gauge("inspect_heatmap_bytes", "Heatmaps that are kept, bytes.", registry=here)
+        self.heatmaps_lost = Counter(
+            "inspect_heatmaps_lost", "Heatmaps that the disk or the bucket refused.", registry=here
+        )
+        self.picture_bytes = Gauge("inspect_picture_bytes", "Pictures that are kept, bytes.", registry=here)
+        self.pictures_lost = Counter(
+            "inspect_pictures_lost", "Pictures that the disk or the bucket refused.", registry=here
+        )
         self.deadlines = Counter("inspect_deadline_missed", "Pictures not scored in time.", ["product"], registry=here)
         self.unrecorded = Counter(
             "inspect_errors_unrecorded", "Errors of inspections that the ledger did not take.", registry=here

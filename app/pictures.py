@@ -96,8 +96,6 @@ class PictureStore:
         self.place = place
         self.kind = kind
         self.retention = retention
-        self.lost = 0
-        """Since the start."""
         self._kept: OrderedDict[str, Stored] = OrderedDict()  # oldest first
         self._lock = threading.Lock()
         self.bytes = 0
@@ -109,7 +107,6 @@ class PictureStore:
         try:
             size = self.place.write(name, data)
         except OSError as exc:
-            self.lost += 1
             raise self.kind.lost(f"{self.kind.noun} {name} cannot be kept: {_why(exc)}") from exc
         with self._lock:
             self._note(Stored(time.time(), size, name))

@@ -44,7 +44,8 @@ async def metrics(request: Request) -> Response:
     """Prometheus text."""
     state = request.app.state
     collectors, pool = state.metrics, state.pool
-    collectors.heatmap_bytes.set(state.pictures.bytes)
+    collectors.heatmap_bytes.set(state.keeping.heatmaps.store.bytes)
+    collectors.picture_bytes.set(state.keeping.pictures.store.bytes)
     collectors.queue.set(pool.waiting)
     collectors.held.set(len(state.admission.total))
     collectors.held_bytes.set(state.admission.total.bytes)
