@@ -61,7 +61,8 @@ class Bucket:
         """Every object under the prefix."""
         found: dict[str, dict[str, Any]] = self._try(lambda: self._files.find(self._root, detail=True))
         for path, info in found.items():
-            yield Stored(info["LastModified"].timestamp(), info["size"], path.removeprefix(f"{self._root}/"))
+            if info["type"] == "file":  # s3fs makes a folder of a prefix that is seen for the first time
+                yield Stored(info["LastModified"].timestamp(), info["size"], path.removeprefix(f"{self._root}/"))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
