@@ -16,7 +16,7 @@ from app.ledger.reading import Query
 from app.ledger.schema import counter
 from tests.app.ledger.records import ANY, opened, record, using
 
-WRITERS, EACH = 8, 40
+WRITERS, EACH = 8, 25
 
 
 def test_a_poller_beside_eight_writers_sees_every_record_once_and_in_order(url: URL) -> None:
