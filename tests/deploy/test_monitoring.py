@@ -23,6 +23,8 @@ KNOWN = {
     "inspect_score_ratio_bucket": {"product", "le"},
     "inspect_heatmap_bytes": set(),
     "inspect_heatmaps_lost_total": set(),
+    "inspect_picture_bytes": set(),
+    "inspect_pictures_lost_total": set(),
     "inspect_deadline_missed_total": {"product"},
     "inspect_quarantined_pictures": set(),
     "inspect_held_pictures": set(),
