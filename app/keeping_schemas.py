@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from app.ledger_schemas import Rate
 
 Verdict = Literal["ok", "review", "ng"]
+Found = Literal["good", "defective"]
 Who = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Why = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -157,6 +158,8 @@ class FlipOf(BaseModel):
     score: float
     was: Verdict
     becomes: Verdict
+    found: Found | None
+    """By a person, last."""
 
 
 class Simulated(BaseModel):
@@ -170,5 +173,7 @@ class Simulated(BaseModel):
     """False where older scores of the window were left out."""
     recorded: dict[Verdict, ShareOf]
     projected: dict[Verdict, ShareOf]
+    found: dict[Found, dict[Verdict, int]]
+    """What would be judged of the parts that people looked at: good ones that are ng, defective ones that are ok."""
     flips: dict[str, int]
     flipped: list[FlipOf]

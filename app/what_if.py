@@ -37,6 +37,7 @@ class Flip:
     score: float
     was: str
     becomes: str
+    found: str | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Projection:
     parts: int
     recorded: dict[str, Share]
     projected: dict[str, Share]
+    found: dict[str, dict[str, int]]
+    """Of the parts that people looked at: `good` or `defective` → what would be judged → how many."""
     flips: dict[str, int]
     """`ok->ng` → how many; those that are none are left out."""
     flipped: list[Flip]
@@ -60,6 +63,7 @@ def project(scores: Sequence[Score], calibration: Calibration) -> Projection:
         parts=len(scores),
         recorded=_shares(Counter(score.verdict for score in scores)),
         projected=_shares(Counter(judged)),
+        found=_found(scores, judged),
         flips=dict(sorted(Counter(f"{score.verdict}->{verdict}" for score, verdict in flipped).items())),
         flipped=[_flip(score, verdict) for score, verdict in flipped[:MOST_FLIPS]],
     )
@@ -70,5 +74,19 @@ def _shares(counts: Counter[str]) -> dict[str, Share]:
     return {kind: Share(counts[kind], rate_of(counts[kind], total)) for kind in KINDS}
 
 
+def _found(scores: Sequence[Score], judged: Sequence[str]) -> dict[str, dict[str, int]]:
+    counts = Counter((score.found, verdict) for score, verdict in zip(scores, judged, strict=True))
+    return {found: {kind: counts[found, kind] for kind in KINDS} for found in ("good", "defective")}
+
+
 def _flip(score: Score, verdict: str) -> Flip:
-    return Flip(score.id, score.part_id, score.station, score.decided_at, score.score, score.verdict, verdict)
+    return Flip(
+        id=score.id,
+        part_id=score.part_id,
+        station=score.station,
+        decided_at=score.decided_at,
+        score=score.score,
+        was=score.verdict,
+        becomes=verdict,
+        found=score.found,
+    )

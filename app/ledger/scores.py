@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, select
 
 from app.ledger.reading import WINDOW, head
-from app.ledger.schema import verdicts
+from app.ledger.schema import dispositions, verdicts
 
 SPENT_S = 2.0  # after which the answer is given as far as it has come
 
@@ -38,6 +38,8 @@ class Score:
     decided_at: str
     verdict: str
     score: float
+    found: str | None = None
+    """What a person found of the part last: `good`, `defective`, or nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,14 @@ class Scores:
     """False where older ones were left out, because of the limit or of SPENT_S."""
 
 
-COLUMNS = [verdicts.c[name] for name in Score.__dataclass_fields__]
+FOUND = (
+    select(dispositions.c.found)
+    .where(dispositions.c.verdict_id == verdicts.c.id)
+    .order_by(dispositions.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+COLUMNS = [FOUND.label(name) if name == "found" else verdicts.c[name] for name in Score.__dataclass_fields__]
 
 
 def scores(connection: Connection, window: Window) -> Scores:

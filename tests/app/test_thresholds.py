@@ -102,8 +102,12 @@ def test_other_thresholds_are_tried_on_what_was_recorded(shared: TestClient) -> 
     post(shared, plain(255))
     post(shared, plain(90), simulated="true")
     body = {"ng_above": 100, "review_above": 50}
+    shared.post(f"/verdicts/{ids[0]}/disposition", json={"found": "defective", "who": "operator"})
+    shared.post(f"/verdicts/{ids[0]}/disposition", json={"found": "good", "who": "operator"})
     answer = shared.post(f"{THRESHOLDS}:simulate", json=body).json()
     assert (answer["parts"], answer["complete"]) == (3, True)
+    nobody = {"ok": 0, "review": 0, "ng": 0}
+    assert answer["found"] == {"good": nobody | {"ok": 1}, "defective": nobody}
     assert {kind: share["parts"] for kind, share in answer["projected"].items()} == {"ok": 1, "review": 1, "ng": 1}
     share = answer["projected"]["ng"]["share"]
     assert (round(share["low"], 3), round(share["rate"], 3), round(share["high"], 3)) == (0.008, 0.333, 0.906)
