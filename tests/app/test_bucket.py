@@ -20,9 +20,10 @@ server = pytest.importorskip("moto.server", reason="the bucket's tests need moto
 pytest.importorskip("s3fs", reason="pip install 'inspect-line[s3]'")
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A server with the bucket `line`."""
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    """A server with the bucket `line`; the last test stops it."""
+    monkeypatch = pytest.MonkeyPatch()
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
@@ -32,6 +33,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     bucket.Bucket("s3://line")._files.makedirs("line", exist_ok=True)
     yield running
     running.stop()
+    monkeypatch.undo()
 
 
 @pytest.mark.usefixtures("s3")

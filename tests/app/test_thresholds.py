@@ -1,5 +1,6 @@
 """Thresholds over HTTP: changed while parts come, tried on stored scores, and whose they are."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from app.ledger.database import ledger_url
+from app.ledger.ledger import Ledger
+from app.thresholds import Thresholds
 from model_store.registry import Registry
 from tests.app.fake_detector import load_fake
 from tests.app.service import post, serving
@@ -70,12 +74,20 @@ def test_a_restart_remembers_and_another_version_starts_with_its_own(folder: Pat
         assert [(each["version"], each["revision"], each["ng_above"]) for each in history] == [(1, 2, 100), (1, 3, 110)]
 
 
-def test_two_services_on_one_ledger_agree(folder: Path) -> None:
-    with serving(folder, load_fake) as one, serving(folder, load_fake) as other:
-        put(one, 100, 50)
-        assert other.portal is not None
-        other.portal.call(other.app.state.thresholds.read)  # type: ignore[attr-defined] # as it does each second
-        assert post(other, plain(90))[1]["thresholds"]["revision"] == 2
+def test_a_service_beside_it_on_the_same_ledger_follows(client: TestClient, folder: Path) -> None:
+    served = client.app.state.catalog.served("plate")  # type: ignore[attr-defined]
+
+    async def beside() -> list[int]:
+        ledger = Ledger(ledger_url(folder / "data", None))
+        thresholds = Thresholds(ledger)
+        before = thresholds.of(served).revision
+        await asyncio.to_thread(put, client, 100, 50)
+        await thresholds.read()  # as it does each second
+        after = thresholds.of(served).revision
+        await ledger.close()
+        return [before, after]
+
+    assert asyncio.run(beside()) == [1, 2]
 
 
 @pytest.mark.parametrize(
