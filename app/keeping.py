@@ -104,8 +104,7 @@ class Keeping:
             raise HeatmapLost(f"the heatmap of verdict {record.id!r} could not be kept when the part was inspected")
         if not kept.get("kept", True):
             raise HeatmapNotKept(f"the heatmap of verdict {record.id!r} was drawn, and the policy kept none")
-        old = await self._ledger.old_heatmap(record.id)
-        if old is not None:
+        if "sha256" not in kept and (old := await self._ledger.old_heatmap(record.id)) is not None:
             return old
         return await self._run(lambda: self.heatmaps.store.load(heatmap_name(record.id, kept)))
 

@@ -112,6 +112,8 @@ class Answer(BaseModel):
                     "height": 300,
                     "format": "png",
                     "health": {"mean": 0.31, "contrast": 0.52, "sharpness": 0.08, "saturated_share": 0.001},
+                    "url": "/verdicts/3f0c3f0e-7a55-4d0e-9b7c-1f2d3c4b5a69/image",
+                    "lost": False,
                 },
                 "regions": [{"x": 40, "y": 112, "width": 31, "height": 9, "area": 143, "peak": 5.31}],
                 "heatmap": None,

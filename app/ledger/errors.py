@@ -49,7 +49,7 @@ class KeyTaken(LedgerError):
 
 
 class NothingToDispose(LedgerError):
-    """The record is an error: there is no verdict that a person could confirm or correct."""
+    """The record is an error: there is no verdict that could be confirmed, corrected or run again."""
 
 
 class NotOnHold(LedgerError):
