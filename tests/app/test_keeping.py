@@ -1,5 +1,6 @@
 """The life of a picture over HTTP: kept by policy, given again, on hold, gone, lost."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from app.folder import Folder
 from app.keeping import Keeping, heatmap_name
 from app.pictures import Retention, name_of
 from model_store.registry import Registry
@@ -17,6 +19,7 @@ from tests.app.service import post, serving
 from tests.attacks.pictures import encoded
 from tests.model_store.drafts import make_draft
 
+STUCK_S = 0.6
 WHO = {"who": "auditor", "why": "claim 17"}
 LEVELS = {"ng_above": 100, "review_above": 50, "who": "test", "why": "a score is a grey level"}
 
@@ -119,6 +122,27 @@ def test_retention_is_published(client: TestClient) -> None:
 def test_an_error_has_no_picture(client: TestClient) -> None:
     answer = post(client, plain(255))[1]
     assert fetched(client, f"/verdicts/{answer['id']}/image") == (404, "image.none")
+
+
+class Stuck(Folder):
+    """As a network share that has gone away."""
+
+    def write(self, name: str, data: bytes) -> int:
+        time.sleep(STUCK_S)
+        return super().write(name, data)
+
+
+def test_a_verdict_waits_for_a_stuck_disk_only_so_long_and_the_next_not_at_all(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = keeping_of(client).pictures
+    monkeypatch.setattr("app.keeping.KEEP_S", 0.2)
+    monkeypatch.setattr(shelf.store, "place", Stuck(tmp_path))
+    kept = [post(client, plain(170), heatmap="none")[1] for _ in range(2)]
+    shelf.closed_until = 0
+    assert [each["picture"]["lost"] for each in kept] == [True, True]
+    assert 200 <= kept[0]["timings_ms"]["keep"] < 1000 * STUCK_S
+    assert kept[1]["timings_ms"]["keep"] < 200
 
 
 def test_a_heatmap_of_an_earlier_version_lies_under_its_verdict(client: TestClient) -> None:
