@@ -14,16 +14,21 @@ from app.bucket import Bucket
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
+from app.drift import Drift
 from app.errors import install_handlers
 from app.folder import Folder
+from app.followed import Followed, follow
 from app.inflight import InFlight
 from app.inspection import Inspection
 from app.keep_policy import parse_policy
 from app.keeping import Keeping, Shelf
+from app.keys import Keyring
 from app.later import Later
 from app.ledger.database import ledger_url
 from app.ledger.ledger import Ledger
+from app.live_metrics import Sources
 from app.metrics import Metrics, RequestCount
+from app.observer import Observer
 from app.openapi import install_openapi
 from app.pictures import DAY_S, HEATMAPS, PICTURES, Kind, PictureStore, Place, Retention
 from app.pool import Pool, PoolLimits
@@ -32,9 +37,12 @@ from app.refusal import FailSafes, Refusals
 from app.replay import Replays
 from app.routes import changeover, dispositions, docs, health, inspect, keeping, parts, products, thresholds, verdicts
 from app.scoring import Scoring
+from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
+from app.spans import open_spans
 from app.status import Run
 from app.thresholds import Thresholds
+from app.upload import Uploads
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
 from model_store.registry import Registry
@@ -43,19 +51,21 @@ VERSION = "0.1.0"
 
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
-    """The service; its workers start with it and are drained when it stops."""
+    """The service; its workers start with it and are drained when it stops. `BadKeyFile`, OSError: no keys to read."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
+        _wire_metrics(state, settings)
         await state.thresholds.read()
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(state.keeping.stay_within_limits()),
             asyncio.create_task(state.thresholds.follow()),
+            asyncio.create_task(follow(state.followed)),
             asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
         ]
         yield
@@ -68,17 +78,34 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
                 await task
         state.keeping.close()
         await state.ledger.close()
+        await asyncio.to_thread(spans.close)
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
-    metrics = Metrics()
+    spans = open_spans(settings.otlp_endpoint, VERSION)
+    metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     for module in (inspect, verdicts, keeping, dispositions, parts, products, thresholds, changeover, health, docs):
         app.include_router(module.router)
+    keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)
+    app.add_middleware(Uploads, timeout_s=settings.upload_timeout_s)
+    app.add_middleware(
+        Guard, keyring=keyring, open_routes=parse_open_routes(settings.open_routes), metrics=metrics
+    )  # outside of the body: strangers' bytes are not read
     app.add_middleware(RequestCount, metrics=metrics)
-    app.add_middleware(Arrivals)  # outermost: the id is on every answer
-    install_openapi(app)
+    app.add_middleware(Arrivals, spans=spans)  # outermost: the id is on every answer
+    install_openapi(app, has_keys=keyring is not None)
     return app
+
+
+def _read_keys(state: State, settings: Settings) -> Keyring | None:
+    """The keys, followed from now on; None where there are to be none."""
+    state.followed = []
+    if settings.keys_file is None:
+        return None
+    keyring = Keyring(settings.keys_file)
+    state.followed.append(Followed("keys", (settings.keys_file,), keyring.read))
+    return keyring
 
 
 def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:
@@ -109,12 +136,13 @@ def _wire_inspection(state: State, settings: Settings) -> None:
         limits=decode_limits,
         thresholds=state.thresholds,
     )
+    state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.inspection = Inspection(
         inflight=state.inflight,
         scoring=state.scoring,
         ledger=state.ledger,
         keeping=state.keeping,
-        metrics=state.metrics,
+        observer=Observer(state.metrics, state.drift),
         software=VERSION,
     )
     state.refusals = Refusals(
@@ -151,4 +179,21 @@ def _keeping(state: State, settings: Settings) -> Keeping:
         pictures=Shelf(pictures, parse_policy(settings.keep_pictures), metrics.pictures_lost),
         heatmaps=Shelf(heatmaps, parse_policy(settings.keep_heatmaps), metrics.heatmaps_lost),
         ledger=state.ledger,
+    )
+
+
+def _wire_metrics(state: State, settings: Settings) -> None:
+    """What is looked up at each scrape."""
+    state.sources = Sources(
+        run=state.run,
+        pool=state.pool,
+        admission=state.admission,
+        catalog=state.catalog,
+        quarantine=state.quarantine,
+        keeping=state.keeping,
+        drift=state.drift,
+        ledger=state.ledger,
+        followed=state.followed,
+        metrics=state.metrics,
+        places={"data": settings.data, "models": settings.model_store},
     )

@@ -21,7 +21,7 @@ check() {
     case $1 in
         shell) for script in deploy/*.sh .ci/run; do sh -n "$script" || return 1; done ;;
         dockerfile) hadolint Dockerfile ;;
-        compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose config --quiet ;;
+        compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose --profile factory config --quiet ;;
         compose-cuda)
             GRAFANA_ADMIN_PASSWORD=unused docker-compose -f docker-compose.yml -f deploy/docker-compose.cuda.yml config --quiet
             ;;
