@@ -15,7 +15,19 @@ from app import pool_errors as pool
 from app.arrival import REQUEST_ID, arrival_of
 from app.ledger import errors as ledger
 from app.metrics import Metrics
-from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
+from app.picture_errors import (
+    HeatmapDamaged,
+    HeatmapExpired,
+    HeatmapLost,
+    HeatmapNotKept,
+    HeatmapUnavailable,
+    ImageDamaged,
+    ImageExpired,
+    ImageLost,
+    ImageUnavailable,
+    NoHeatmap,
+    NoImage,
+)
 from app.trace import HEADER as TRACEPARENT
 from detector import errors as detector
 from model_store import errors as store
@@ -98,6 +110,18 @@ class NotPrepared(RequestError):
     """No preparation of this product was asked for."""
 
 
+class BadThresholds(RequestError):
+    """Thresholds that make no sense beside each other or beside the version's calibration."""
+
+
+class VersionGone(RequestError):
+    """The version that gave the verdict is no longer in the store."""
+
+
+class VersionAltered(RequestError):
+    """The version of this number in the store is not the one that gave the verdict."""
+
+
 class NotReady(RequestError):
     """No worker has loaded a product and scored its golden pictures."""
 
@@ -144,6 +168,8 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     ledger.UnknownPart: (404, "part.unknown"),
     ledger.KeyTaken: (409, "request.key_taken"),
     ledger.NothingToDispose: (409, "verdict.is_error"),
+    ledger.NotOnHold: (404, "hold.none"),
+    ledger.ThresholdsChanged: (409, "thresholds.changed"),
     ledger.BadCursor: (422, "cursor.bad"),
     ledger.CursorRetired: (410, "cursor.retired"),
     ledger.LedgerBusy: (503, "ledger.busy"),
@@ -152,6 +178,13 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     HeatmapLost: (404, "heatmap.lost"),
     HeatmapExpired: (410, "heatmap.expired"),
     HeatmapUnavailable: (503, "heatmap.unavailable"),
+    HeatmapNotKept: (404, "heatmap.not_kept"),
+    HeatmapDamaged: (410, "heatmap.damaged"),
+    NoImage: (404, "image.none"),
+    ImageLost: (404, "image.lost"),
+    ImageExpired: (410, "image.expired"),
+    ImageDamaged: (410, "image.damaged"),
+    ImageUnavailable: (503, "image.unavailable"),
     UnsupportedMediaType: (415, "request.unsupported_media_type"),
     BodyTooLarge: (413, "request.too_large"),
     InvalidRequest: (422, "request.invalid"),
@@ -169,6 +202,9 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     TooManyConnections: (503, "service.too_many_connections"),
     VersionRefused: (409, "product.version_refused"),
     NotPrepared: (404, "product.not_prepared"),
+    BadThresholds: (422, "thresholds.bad"),
+    VersionGone: (410, "replay.version_gone"),
+    VersionAltered: (409, "replay.version_altered"),
     NotReady: (503, "service.not_ready"),
 }
 COME_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}  # these carry Retry-After

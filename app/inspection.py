@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 from app.heatmap import describe, draw
 from app.inflight import InFlight
+from app.keeping import Keeping
+from app.ledger.errors import LedgerError
 from app.ledger.ledger import Ledger
 from app.ledger.record import Record
 from app.ledger.store import conflict
 from app.observer import Observer
 from app.part import Part
-from app.picture_errors import HeatmapLost, PictureError
-from app.pictures import PictureStore
+from app.picture_errors import PictureError
 from app.pool_errors import DeadlineMissed
 from app.scoring import Scoring
 from app.stages import Stages
@@ -47,14 +48,14 @@ class Inspection:
         inflight: InFlight,
         scoring: Scoring,
         ledger: Ledger,
-        pictures: PictureStore,
+        keeping: Keeping,
         observer: Observer,
         software: str,
     ) -> None:
         self._inflight = inflight
         self._scoring = scoring
         self._ledger = ledger
-        self._pictures = pictures
+        self._keeping = keeping
         self._observer = observer
         self._software = software
 
@@ -90,12 +91,12 @@ class Inspection:
         record = conclude(submission, seen, self._software)
         drawn = None
         if part.heatmap != "none":
-            drawn = await asyncio.to_thread(draw, part.heatmap, seen)
+            record = replace(record, heatmap=describe(part.heatmap, seen))
+            if part.inline or self._keeping.wants_heatmap(record):
+                drawn = await asyncio.to_thread(draw, part.heatmap, seen)
         stages.lap("post")
-        if drawn is not None:
-            lost = not await asyncio.to_thread(self._keep, record.id, part.heatmap, drawn)
-            record = replace(record, heatmap=describe(part.heatmap, record.id, seen, lost=lost))
-            stages.lap("heatmap")
+        record = await self._keeping.keep(record, submission.data, drawn, due=submission.due)
+        stages.lap("keep")
         stages.laps |= {"queue": seen.scored.queue_ms, "device": seen.scored.device_ms}
         record = await self._commit(replace(record, timings_ms=stages.rounded), submission)
         if record.id != submission.id:  # another process was quicker with the same key
@@ -117,17 +118,7 @@ class Inspection:
         drawn = None
         if part.inline and found.heatmap is not None:
             try:
-                drawn = await asyncio.to_thread(self._pictures.load, found.id, found.heatmap["style"])
-            except PictureError as error:
+                drawn = await self._keeping.heatmap(found)
+            except (PictureError, LedgerError) as error:
                 log.info("verdict %s is given again without its heatmap: %s", found.id, error)
         return Inspected(record=found, drawn=drawn, replayed=True)
-
-    def _keep(self, verdict_id: str, style: str, drawn: bytes) -> bool:
-        """Whether the disk took the heatmap; a verdict does not wait for a full disk to be emptied."""
-        try:
-            self._pictures.save(verdict_id, style, drawn)
-        except HeatmapLost as error:
-            log.error("%s", error)
-            self._observer.metrics.heatmaps_lost.inc()
-            return False
-        return True

@@ -19,13 +19,13 @@ from app.admission import Admission, Held
 from app.catalog import Catalog
 from app.drift import CAUSES, Drift, DriftReport
 from app.followed import Followed
+from app.keeping import Keeping
 from app.lane import Lane
 from app.ledger.ledger import Ledger
 from app.load_tally import LoadTally
 from app.metric_list import BY_NAME
 from app.metrics import Metrics
 from app.nvml import DeviceLoad, read_devices
-from app.pictures import PictureStore
 from app.pool import Pool
 from app.quarantine import Quarantine
 from app.status import Run, why_not_ready
@@ -45,7 +45,7 @@ class Sources:
     admission: Admission
     catalog: Catalog
     quarantine: Quarantine
-    pictures: PictureStore
+    keeping: Keeping
     drift: Drift
     ledger: Ledger
     followed: Sequence[Followed]
@@ -178,7 +178,8 @@ def _products(sources: Sources, read: _Read) -> Iterator[Metric]:
 
 
 def _places(sources: Sources, read: _Read) -> Iterator[Metric]:
-    yield _one("inspect_heatmap_bytes", sources.pictures.bytes)
+    yield _one("inspect_heatmap_bytes", sources.keeping.heatmaps.store.bytes)
+    yield _one("inspect_picture_bytes", sources.keeping.pictures.store.bytes)
     yield _family("inspect_disk_bytes", [((place,), total) for place, (total, _) in read.disks.items()])
     yield _family("inspect_disk_free_bytes", [((place,), free) for place, (_, free) in read.disks.items()])
 

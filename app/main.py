@@ -10,14 +10,18 @@ from starlette.datastructures import State
 from app.admission import Admission, AdmissionLimits
 from app.arrival import Arrivals
 from app.batching import BatchLimits
+from app.bucket import Bucket
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
 from app.drift import Drift
 from app.errors import install_handlers
+from app.folder import Folder
 from app.followed import Followed, follow
 from app.inflight import InFlight
 from app.inspection import Inspection
+from app.keep_policy import parse_policy
+from app.keeping import Keeping, Shelf
 from app.keys import Keyring
 from app.later import Later
 from app.ledger.database import ledger_url
@@ -26,16 +30,18 @@ from app.live_metrics import Sources
 from app.metrics import Metrics, RequestCount
 from app.observer import Observer
 from app.openapi import install_openapi
-from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
+from app.pictures import DAY_S, HEATMAPS, PICTURES, Kind, PictureStore, Place, Retention
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
-from app.routes import changeover, dispositions, docs, health, inspect, parts, products, verdicts
+from app.replay import Replays
+from app.routes import changeover, dispositions, docs, health, inspect, keeping, parts, products, thresholds, verdicts
 from app.scoring import Scoring
 from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
 from app.spans import open_spans
 from app.status import Run
+from app.thresholds import Thresholds
 from app.upload import Uploads
 from app.worker import Loader, load_detector
 from app.worker_process import TimeLimits
@@ -54,10 +60,12 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
         _wire_metrics(state, settings)
+        await state.thresholds.read()
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
-            asyncio.create_task(keep_within_limits(state.pictures)),
+            asyncio.create_task(state.keeping.stay_within_limits()),
+            asyncio.create_task(state.thresholds.follow()),
             asyncio.create_task(follow(state.followed)),
             asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
         ]
@@ -69,6 +77,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        state.keeping.close()
         await state.ledger.close()
         await asyncio.to_thread(spans.close)
 
@@ -76,7 +85,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     spans = open_spans(settings.otlp_endpoint, VERSION)
     metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs):
+    for module in (inspect, verdicts, keeping, dispositions, parts, products, thresholds, changeover, health, docs):
         app.include_router(module.router)
     keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)
@@ -119,17 +128,23 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     """What a picture passes on its way to a verdict."""
     held = AdmissionLimits(pictures=settings.queue_limit, bytes=settings.queue_bytes, share=settings.product_share)
     decode_limits = DecodeLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-    retention = Retention(max_bytes=settings.heatmap_bytes, max_age_s=settings.heatmap_days * DAY_S)
     state.admission, state.quarantine = Admission(held), Quarantine()
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
     state.ledger, state.inflight = Ledger(ledger_url(settings.data, settings.ledger_url)), InFlight(state.admission)
-    state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.thresholds, state.keeping = Thresholds(state.ledger), _keeping(state, settings)
+    state.scoring = Scoring(
+        catalog=state.catalog,
+        pool=state.pool,
+        quarantine=state.quarantine,
+        limits=decode_limits,
+        thresholds=state.thresholds,
+    )
     state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.inspection = Inspection(
         inflight=state.inflight,
-        scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
+        scoring=state.scoring,
         ledger=state.ledger,
-        pictures=state.pictures,
+        keeping=state.keeping,
         observer=Observer(state.metrics, state.drift),
         software=VERSION,
     )
@@ -141,6 +156,33 @@ def _wire_inspection(state: State, settings: Settings) -> None:
         software=VERSION,
     )
     state.later = Later(state.inflight, state.inspection, state.refusals)
+    state.replays = Replays(
+        keeping=state.keeping,
+        registry=state.registry,
+        catalog=state.catalog,
+        scoring=state.scoring,
+        software=VERSION,
+    )
+
+
+def _keeping(state: State, settings: Settings) -> Keeping:
+    """Where pictures and heatmaps lie, of which parts, for how long."""
+
+    def store(kind: Kind, max_bytes: int, days: int) -> PictureStore:
+        name = f"{kind.noun}s"
+        place: Place = Folder(settings.data / name)
+        if settings.keep_in is not None:
+            place = Bucket(f"{settings.keep_in.rstrip('/')}/{name}")
+        return PictureStore(place, kind, Retention(max_bytes=max_bytes, max_age_s=days * DAY_S))
+
+    pictures = store(PICTURES, settings.picture_bytes, settings.picture_days)
+    heatmaps = store(HEATMAPS, settings.heatmap_bytes, settings.heatmap_days)
+    metrics: Metrics = state.metrics
+    return Keeping(
+        pictures=Shelf(pictures, parse_policy(settings.keep_pictures), metrics.pictures_lost),
+        heatmaps=Shelf(heatmaps, parse_policy(settings.keep_heatmaps), metrics.heatmaps_lost),
+        ledger=state.ledger,
+    )
 
 
 def _wire_metrics(state: State, settings: Settings) -> None:
@@ -151,7 +193,7 @@ def _wire_metrics(state: State, settings: Settings) -> None:
         admission=state.admission,
         catalog=state.catalog,
         quarantine=state.quarantine,
-        pictures=state.pictures,
+        keeping=state.keeping,
         drift=state.drift,
         ledger=state.ledger,
         followed=state.followed,

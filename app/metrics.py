@@ -45,6 +45,7 @@ class Metrics:
         self.ratio = self._make(Histogram, "inspect_score_ratio", buckets=RATIOS)
         self.batch = self._make(Histogram, "inspect_batch_pictures", buckets=BATCHES)
         self.heatmaps_lost = self._make(Counter, "inspect_heatmaps_lost")
+        self.pictures_lost = self._make(Counter, "inspect_pictures_lost")
         self.unrecorded = self._make(Counter, "inspect_errors_unrecorded")
         self.replays = self._make(Counter, "inspect_replays")
         self.health = {

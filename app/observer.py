@@ -30,7 +30,7 @@ class Observer:
         metrics.verdicts.labels(product, station, verdict).inc()
         metrics.batch.labels(product).observe(seen.scored.batch_size)
         score = seen.scored.score
-        metrics.ratio.labels(product, station).observe(max(0.0, score_ratio(score, seen.served.manifest.calibration)))
+        metrics.ratio.labels(product, station).observe(max(0.0, score_ratio(score, seen.calibration)))
         metrics.observe_picture(product, station, seen.health)
         if not record.simulated:
             self._drift.add(seen.served, station or None, score=score, verdict=verdict, health=seen.health)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.keep_policy import PATTERN as KEEP
 from app.security import parse_open_routes
 
 Positive = Annotated[int, Field(ge=1)]
@@ -47,6 +48,13 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)] = 50_000_000
     heatmap_bytes: Positive = 2 << 30
     heatmap_days: Positive = 30
+    picture_bytes: Positive = 2 << 30
+    picture_days: Positive = 30
+    keep_pictures: Annotated[str, Field(pattern=KEEP)] = "ng+review"
+    keep_heatmaps: Annotated[str, Field(pattern=KEEP)] = "all"
+    """`all`, `ng+review`, `sample:<share of ok parts>` beside every ng and review, `none`."""
+    keep_in: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")] | None = None
+    """`s3://bucket/prefix`; without it pictures and heatmaps are files in `data`."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     drain_grace_s: Annotated[float, Field(ge=0)] = 0.0
     """Between readiness going false and the end of listening: how long a load balancer takes to notice."""

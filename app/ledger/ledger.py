@@ -14,16 +14,19 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from app.ledger import reading
+from app.ledger import holds, reading, thresholds
 from app.ledger.cursor import Cursors
 from app.ledger.database import READERS, open_engine, translated
 from app.ledger.dispositions import Agreement, Disposition, agreement, dispositions_of
 from app.ledger.errors import CursorRetired, LedgerError
 from app.ledger.feed import Feed
+from app.ledger.holds import Hold, Reference
 from app.ledger.migrate import ensure_schema
 from app.ledger.reading import Head, Page, Part, Query
 from app.ledger.record import Committed, Record
 from app.ledger.schema import counter
+from app.ledger.scores import Scores, Window, scores
+from app.ledger.thresholds import NewThresholds, ThresholdChange
 from app.ledger.writer import Probe, Writer
 
 T = TypeVar("T")
@@ -62,6 +65,15 @@ class Ledger:
         """Commit what a person found."""
         await self._writer.write(disposition)
 
+    async def hold(self, event: Hold) -> None:
+        """Commit a hold, or its end."""
+        await self._writer.write(event)
+
+    async def change_thresholds(self, new: NewThresholds) -> ThresholdChange:
+        """Commit a threshold revision; it with its number."""
+        change: ThresholdChange = await self._writer.write(new)
+        return change
+
     async def probe(self) -> None:
         """Commit nothing, where the last commit failed, to see whether the next would."""
         if self.trouble is not None:
@@ -91,6 +103,26 @@ class Ledger:
     async def agreement(self, product: str) -> Agreement:
         """How often people agreed with the verdicts."""
         return await self._read(agreement, product)
+
+    async def held(self) -> list[Reference]:
+        """What verdicts that are on hold refer to."""
+        return await self._read(holds.held)
+
+    async def holds(self, verdict_id: str) -> list[Hold]:
+        """Holds of one verdict and their ends, the newest last."""
+        return await self._read(holds.holds_of, verdict_id)
+
+    async def threshold_changes(self, after: int) -> list[ThresholdChange]:
+        """Threshold revisions of all products after the number `after`."""
+        return await self._read(thresholds.changes, after)
+
+    async def threshold_history(self, product: str) -> list[ThresholdChange]:
+        """Threshold revisions of one product, the newest last."""
+        return await self._read(thresholds.history, product)
+
+    async def scores(self, window: Window) -> Scores:
+        """Stored scores of one version, the newest first."""
+        return await self._read(scores, window)
 
     async def head(self) -> Head:
         """How far the ledger goes; asks the database, so it also says whether that is there."""

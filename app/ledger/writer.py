@@ -1,7 +1,7 @@
 """What many callers want to have recorded → one commit for all of them: a thread that drains a queue.
 
-In: records and dispositions, from the event loop. Out: a future each, done after the commit that holds it. Refuses:
-more than `LIMIT` that wait (`LedgerBusy`); what the database refuses (`LedgerUnavailable`).
+In: records, dispositions, holds and thresholds, from the event loop. Out: a future each, done after the commit that
+holds it. Refuses: more than `LIMIT` that wait (`LedgerBusy`); what the database refuses (`LedgerUnavailable`).
 There is no timer: a record that comes alone is committed alone and at once; those that come while a commit runs share
 the next one. A record that the database cannot take fails alone.
 """
@@ -22,8 +22,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from app.ledger.database import translated, writing
 from app.ledger.dispositions import Disposition, dispose
 from app.ledger.errors import KeyTaken, LedgerBusy, LedgerError, LedgerUnavailable
+from app.ledger.holds import Hold, hold
 from app.ledger.record import Committed, Record
 from app.ledger.store import store
+from app.ledger.thresholds import NewThresholds, ThresholdChange, change
 
 log = logging.getLogger(__name__)
 LIMIT = 4096  # records that wait, some KiB each; POST /inspect holds fewer, refusals may be many
@@ -34,8 +36,8 @@ class Probe:
     """A commit of nothing: does the database take it?"""
 
 
-What = Record | Disposition | Probe
-Outcome = Committed | Disposition | Probe | LedgerError
+What = Record | Disposition | Hold | NewThresholds | Probe
+Outcome = Committed | Disposition | Hold | ThresholdChange | Probe | LedgerError
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +159,10 @@ def _apply(connection: Connection, entry: What, outcomes: Iterator[Committed | K
         return next(outcomes)
     if isinstance(entry, Disposition):
         dispose(connection, entry)
+    if isinstance(entry, Hold):
+        hold(connection, entry)
+    if isinstance(entry, NewThresholds):
+        return change(connection, entry)
     return entry
 
 

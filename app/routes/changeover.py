@@ -56,7 +56,7 @@ async def activate(request: Request, product: str, version: VersionNumber) -> Pr
     """
     state = request.app.state
     await state.changeover.activate(product, version)
-    return describe(state.catalog, product)
+    return describe(state.catalog, state.thresholds, product)
 
 
 @router.post("/rollback", responses=problems(*CHANGE, "product.nothing_to_roll_back"))
@@ -64,7 +64,7 @@ async def roll_back(request: Request, product: str) -> Product:
     """Return to the version that was active before this one; it is proved first, as in an activation."""
     state = request.app.state
     await state.changeover.roll_back(product)
-    return describe(state.catalog, product)
+    return describe(state.catalog, state.thresholds, product)
 
 
 @router.post("/release", responses=problems(*STORE))
@@ -75,7 +75,7 @@ async def release(request: Request, product: str) -> Product:
     """
     state = request.app.state
     await state.changeover.release(product)
-    return await asyncio.to_thread(describe, state.catalog, product)
+    return await asyncio.to_thread(describe, state.catalog, state.thresholds, product)
 
 
 def _describe(preparation: Preparation) -> Preparing:

@@ -23,9 +23,12 @@ from model_store.errors import UnknownProduct
 
 router = APIRouter(tags=["inspection"])
 READING = ("verdict.unknown", "verdict.is_error", "part.unknown", "cursor.bad", "cursor.retired")
-HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
+FATES = ("lost", "expired", "damaged", "unavailable")
+FATE = [f"{kind}.{fate}" for kind in ("heatmap", "image") for fate in FATES]
+KEPT = ("heatmap.none", "heatmap.not_kept", "image.none", "hold.none", *FATE)
+AUDIT = ("thresholds.bad", "thresholds.changed", "replay.version_gone", "replay.version_altered")
 CHANGEOVER = ("product.version_refused", "product.not_prepared", "product.nothing_to_roll_back")
-ELSEWHERE = {*READING, *HEATMAP, *CHANGEOVER, "service.not_ready"}  # codes that inspecting never gives
+ELSEWHERE = {*READING, *KEPT, *AUDIT, *CHANGEOVER, "service.not_ready"}  # codes that inspecting never gives
 CODES = sorted(STATUSES.keys() - ELSEWHERE)
 REPLAYED = "Idempotency-Replayed"
 

@@ -6,6 +6,7 @@ from app.catalog import Catalog
 from app.drift import Drift, DriftReport
 from app.openapi import problems
 from app.schemas import Product
+from app.thresholds import Thresholds
 from model_store.errors import UnknownProduct
 
 router = APIRouter(tags=["products"])
@@ -15,7 +16,7 @@ router = APIRouter(tags=["products"])
 async def products(request: Request) -> list[Product]:
     """Every product, whether it serves or not."""
     catalog: Catalog = request.app.state.catalog
-    return [describe(catalog, name) for name in catalog.products()]
+    return [describe(catalog, request.app.state.thresholds, name) for name in catalog.products()]
 
 
 @router.get("/products/{product}", responses=problems("product.unknown", "product.unavailable"))
@@ -24,7 +25,7 @@ async def product(request: Request, product: str) -> Product:
     catalog: Catalog = request.app.state.catalog
     if product not in catalog.products():
         raise UnknownProduct(f"no version of {product!r} is in the store")
-    return describe(catalog, product)
+    return describe(catalog, request.app.state.thresholds, product)
 
 
 @router.get("/products/{product}/drift", responses=problems("product.unknown", "product.unavailable"))
@@ -40,17 +41,17 @@ async def drift(request: Request, product: str) -> list[DriftReport]:
     return found.reports(product)
 
 
-def describe(catalog: Catalog, name: str) -> Product:
+def describe(catalog: Catalog, thresholds: Thresholds, name: str) -> Product:
     """What serves a product, or why nothing does."""
     served = catalog.served(name)
     reason = catalog.failures.get(name)
     if served is None:
         reason = reason or "no worker has loaded it yet"
-        nothing = dict.fromkeys(("version", "digest", "ng_above", "review_above", "promise"))
+        nothing = dict.fromkeys(("version", "digest", "ng_above", "review_above", "threshold_revision", "promise"))
         return Product.model_validate(
             {"product": name, "state": "unavailable", "reason": reason, "metrics": {}, **nothing}
         )
-    calibration = served.manifest.calibration
+    calibrated, calibration = served.manifest.calibration, thresholds.of(served)
     return Product(
         product=name,
         state="serving",
@@ -59,6 +60,7 @@ def describe(catalog: Catalog, name: str) -> Product:
         digest=served.ref.digest,
         ng_above=calibration.ng_above,
         review_above=calibration.review_above,
-        promise=calibration.promise,
+        threshold_revision=calibration.revision,
+        promise=calibration.promise if calibration.revision == calibrated.revision else None,
         metrics=served.manifest.metrics,
     )

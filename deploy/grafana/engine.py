@@ -257,13 +257,26 @@ ENGINE = Dashboard(
                 (("inspect_disk_free_bytes", "{{place}} free"), ("inspect_disk_bytes", "{{place}}")),
                 "bytes",
             ),
-            Panel("Heatmaps on disk", "", "timeseries", 6, (("inspect_heatmap_bytes", "{{instance}}"),), "bytes"),
             Panel(
-                "Heatmaps lost",
-                "In 15 minutes; the disk refused them",
+                "Pictures and heatmaps kept",
+                "What is on hold comes on top of the limits",
                 "timeseries",
                 6,
-                (("increase(inspect_heatmaps_lost_total[15m])", "{{instance}}"),),
+                (
+                    ("inspect_picture_bytes", "{{instance}} pictures"),
+                    ("inspect_heatmap_bytes", "{{instance}} heatmaps"),
+                ),
+                "bytes",
+            ),
+            Panel(
+                "Pictures and heatmaps lost",
+                "In 15 minutes; the disk or the bucket refused them",
+                "timeseries",
+                6,
+                (
+                    ("increase(inspect_pictures_lost_total[15m])", "{{instance}} pictures"),
+                    ("increase(inspect_heatmaps_lost_total[15m])", "{{instance}} heatmaps"),
+                ),
             ),
             Panel(
                 "Keys or certificate not readable",

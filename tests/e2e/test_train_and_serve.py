@@ -41,7 +41,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(work: Path) -> Iterator[TestClient]:
-    settings = Settings(model_store=work / "store", data=work / "ledger", devices="cpu", max_body_bytes=1 << 20)
+    settings = Settings(
+        model_store=work / "store", data=work / "ledger", devices="cpu", max_body_bytes=1 << 20, keep_pictures="all"
+    )
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         deadline = time.monotonic() + START_S
         while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
@@ -72,6 +74,12 @@ def test_inspecting_without_a_service_gives_the_bits_of_its_score(work: Path, cl
         assert part.judgement.score == answer["score"]
         assert part.judgement.verdict == answer["verdict"]
         assert [asdict(region) for region in part.regions] == answer["regions"]
+
+
+def test_an_audit_runs_a_verdict_again_to_the_last_bit(work: Path, client: TestClient) -> None:
+    _, answer = post(client, (work / "data/test/stain/001.png").read_bytes())
+    replayed = client.get(f"/verdicts/{answer['id']}/replay").json()
+    assert (replayed["same_score"], replayed["equal"], replayed["now"]["score"]) == (True, True, answer["score"])
 
 
 def test_a_verdict_can_be_asked_for_again_with_its_heatmap(work: Path, client: TestClient) -> None:
