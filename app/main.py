@@ -25,7 +25,7 @@ from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
-from app.routes import changeover, dispositions, docs, health, inspect, parts, products, verdicts
+from app.routes import changeover, console, dispositions, docs, health, inspect, parts, products, verdicts
 from app.scoring import Scoring
 from app.settings import Settings, find_devices
 from app.status import Run
@@ -63,7 +63,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
     metrics = Metrics()
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs):
+    for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs, console):
         app.include_router(module.router)
     install_handlers(app, metrics)
     app.add_middleware(RequestCount, metrics=metrics)
