@@ -5,8 +5,9 @@ import { readHeat } from "./heat.js";
 
 const AT_ONCE = 3;
 const KEPT = 160;
+const NEVER = new AbortController().signal;
 const waiting = [];
-const kept = new Map(); // address → promise, the oldest first
+const kept = new Map(); // address → {promise, job}, the oldest first
 let running = 0;
 
 /** The heatmap of a verdict, {grey, width, height}; `Problem` where there is none. `signal` says that nobody waits. */
@@ -19,17 +20,21 @@ export function loadPicture(verdict, what, signal) {
   return load(`verdicts/${verdict.id}/${what}`, (blob) => createImageBitmap(blob), signal);
 }
 
-function load(address, open, signal) {
-  if (kept.has(address)) return kept.get(address);
-  const promise = new Promise((resolve, reject) => {
-    waiting.push({ address, open, signal, resolve, reject });
-  });
-  kept.set(address, promise);
+function load(address, open, signal = NEVER) {
+  const known = kept.get(address);
+  if (known) {
+    known.job.signals.push(signal);
+    return known.promise;
+  }
+  const job = { address, open, signals: [signal] };
+  const promise = new Promise((resolve, reject) => Object.assign(job, { resolve, reject }));
+  kept.set(address, { promise, job });
   promise.catch(() => kept.delete(address));
   for (const oldest of kept.keys()) {
     if (kept.size <= KEPT) break;
     kept.delete(oldest);
   }
+  waiting.push(job);
   next();
   return promise;
 }
@@ -37,7 +42,8 @@ function load(address, open, signal) {
 function next() {
   while (running < AT_ONCE && waiting.length) {
     const job = waiting.pop();
-    if (job.signal?.aborted) {
+    if (job.signals.every((signal) => signal.aborted)) {
+      kept.delete(job.address);
       job.reject(new DOMException("nobody waits", "AbortError"));
       continue;
     }

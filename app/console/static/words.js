@@ -72,7 +72,7 @@ export function clockNow(now) {
 /** UTC → date and time of this place, with its zone. */
 export function moment(utc) {
   if (!utc) return "–";
-  const day = { year: "numeric", month: "2-digit", day: "2-digit" };
+  const day = { year: "numeric", month: "short", day: "numeric" }; // 03/04 is two days
   return formatOf(Intl.DateTimeFormat, { ...day, ...CLOCK, timeZoneName: "short" }).format(new Date(utc));
 }
 

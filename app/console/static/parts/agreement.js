@@ -12,10 +12,10 @@ export function Agreement({ product, after }) {
   useEffect(() => void (after && refresh()), [after]);
   if (!value) return html`<${Refused} problem=${problem} />`;
   return html`<div class="card">
-    <h3>${t("agreement")}</h3>
+    <h2 class="title">${t("agreement")}</h2>
     <${Rate} name=${t("agreement.false_reject")} rate=${value.false_reject} />
     <${Rate} name=${t("agreement.escape")} rate=${value.escape} />
-    <table class="table"><thead><tr><th></th><th>${t("agreement.parts")}</th><th>${t("agreement.looked_at")}</th>
+    <table class="table"><thead><tr><td></td><th>${t("agreement.parts")}</th><th>${t("agreement.looked_at")}</th>
       <th>${t("agreement.defective")}</th></tr></thead>
       <tbody>${Object.entries(value.looked).map(([kind, it]) => html`<tr key=${kind}><th scope="row"><${Badge} kind=${kind} /></th>
         <td>${number(it.parts, 0)}</td><td>${number(it.looked_at, 0)}</td><td>${number(it.defective, 0)}</td></tr>`)}</tbody></table>

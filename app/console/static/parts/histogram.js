@@ -40,11 +40,12 @@ export function Histogram({ scores, now, tried, onTry }) {
   </svg>`;
 }
 
-/** Both thresholds, most scores, and some room; a few scores far out do not make the rest small. */
+/** Both thresholds, most scores, and some room; what lies far out is in the last bin, and does not make the rest small. */
 function rangeOf(scores, now) {
   const sorted = [...scores].sort((a, b) => a - b);
   const low = Math.min(sorted[0], now.review);
-  const high = Math.max(sorted[Math.floor(0.98 * (sorted.length - 1))], now.ng + (now.ng - low));
+  const reach = now.ng - low;
+  const high = Math.min(now.ng + 2 * reach, Math.max(sorted[Math.floor(0.98 * (sorted.length - 1))], now.ng + reach));
   const room = 0.03 * Math.max(high - low, 1e-6);
   return [low - room, high + room];
 }
@@ -56,15 +57,15 @@ function Handle({ name, x, value, low, high, at, onMove }) {
     event.preventDefault();
     onMove(value + (step * (high - low)) / STEPS);
   };
-  const lift = name === "ng" ? 0 : 22;
+  const lift = name === "ng" ? 0 : 22; // labels of thresholds that lie close together do not cover each other
   const label = `${t(`verdict.${name}`)} ${number(value)}`;
-  const left = name === "ng" ? x > WIDTH - 130 : x > 130; // review never lies right of ng: their labels keep apart
+  const left = x > WIDTH - 130;
   return html`<g class="handle handle-${name}" role="slider" tabindex="0" aria-label=${t(`thresholds.${name}`)} aria-valuemin=${low}
     aria-valuemax=${high} aria-valuenow=${value} aria-valuetext=${number(value)} data-threshold=${name}
     onPointerDown=${(event) => event.currentTarget.setPointerCapture(event.pointerId)}
     onPointerMove=${(event) => event.currentTarget.hasPointerCapture(event.pointerId) && onMove(at(event))} onKeyDown=${press}>
     <rect class="handle-reach" x=${x - 22} y="0" width="44" height=${HEIGHT - FOOT} />
-    <line x1=${x} x2=${x} y1=${TOP - 22 + lift} y2=${HEIGHT - FOOT} />
+    <line x1=${x} x2=${x} y1=${TOP} y2=${HEIGHT - FOOT} />
     <circle cx=${x} cy=${HEIGHT - FOOT} r="9" />
     <text x=${left ? x - 6 : x + 6} y=${18 + lift} text-anchor=${left ? "end" : "start"}>${label}</text>
   </g>`;

@@ -46,7 +46,7 @@ function Outcome({ parts, now, tried }) {
       <td>${percent(before[kind] / parts.length)}</td><td><b>${percent(after[kind] / parts.length)}</b></td>
       <td>${percent(low)} – ${percent(high)}</td></tr>`;
   };
-  return html`<table class="table outcome" aria-live="polite"><thead><tr><th></th><th>${t("study.now")}</th>
+  return html`<table class="table outcome" aria-live="polite"><thead><tr><td></td><th>${t("study.now")}</th>
       <th>${t("study.then")}</th><th>${t("interval")}</th></tr></thead><tbody>${["ok", "review", "ng"].map(row)}</tbody></table>
     <p class="flips-count">${t("study.flips", { n: number(after.flips.length, 0) })}</p>
     <ul class="flips">${after.flips.slice(-SHOWN_FLIPS).map((part) => html`<li key=${part.id}>

@@ -10,24 +10,27 @@ const SETTLE_MS = 120; // a tile that has gone again by then was not looked at
 
 /** A canvas of the verdict's picture; its shape until there is one. */
 export function Thumbnail({ verdict }) {
-  const canvas = useRef(null);
+  const [frame, canvas] = [useRef(null), useRef(null)];
   const [drawn, setDrawn] = useState(false);
   useEffect(() => {
     const gone = new AbortController();
     setDrawn(false);
-    const timer = setTimeout(async () => {
-      try {
-        if (await drawThumbnail(canvas.current, verdict, gone.signal)) setDrawn(true);
-      } catch {
-        // gone, expired or refused: the shape stays
-      }
-    }, SETTLE_MS);
+    let timer;
+    const draw = () => drawThumbnail(canvas.current, verdict, gone.signal).then(setDrawn, () => {
+      // gone, expired or refused: the shape stays
+    });
+    const sight = new IntersectionObserver(([seen]) => {
+      clearTimeout(timer);
+      if (seen.isIntersecting) timer = setTimeout(draw, SETTLE_MS);
+    });
+    sight.observe(frame.current);
     return () => {
+      sight.disconnect();
       clearTimeout(timer);
       gone.abort();
     };
   }, [verdict.id]);
-  return html`<div class="thumb ${drawn ? "is-drawn" : ""}">
+  return html`<div class="thumb ${drawn ? "is-drawn" : ""}" ref=${frame}>
     ${!drawn && html`<${Shape} kind=${verdict.verdict} />`}
     <canvas ref=${canvas} width="1" height="1" aria-hidden="true"></canvas>
   </div>`;

@@ -18,7 +18,7 @@ export function Products({ chosen }) {
   const product = products.find((it) => it.product === chosen) ?? products[0];
   if (!product) return html`<${Nothing} title=${t("products.none")} hint=${t("products.none_hint")} />`;
   const golden = status?.products.find((it) => it.product === product.product)?.golden_delta ?? null;
-  return html`<section class="split" aria-label=${t("view.products")}>
+  return html`<section class="split products" aria-label=${t("view.products")}>
     <nav class="side-list" aria-label=${t("view.products")}>
       ${products.map((it) => html`<button type="button" key=${it.product} class="side-item"
         aria-current=${it === product ? "true" : undefined} onClick=${() => go("products", it.product)}>

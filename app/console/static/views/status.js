@@ -31,11 +31,11 @@ export function Status() {
       <${Figure} name=${t("status.uptime")} value=${span(status.uptime_s)} note=${`inspect-line ${status.version}`} />
     </div>
     <div class="columns">
-      <div class="card"><h3>${t("status.devices")}</h3><${Workers} workers=${status.workers} /></div>
-      <div class="card"><h3>${t("view.products")}</h3><${Loaded} status=${status} /></div>
+      <div class="card"><h2 class="title">${t("status.devices")}</h2><${Workers} workers=${status.workers} /></div>
+      <div class="card"><h2 class="title">${t("view.products")}</h2><${Loaded} status=${status} /></div>
     </div>
     ${hasDrift() && html`<${Drift} products=${status.products.map((it) => it.product)} />`}
-    <div class="card"><h3>${t("status.errors")}</h3><${Errors} /></div>
+    <div class="card"><h2 class="title">${t("status.errors")}</h2><${Errors} /></div>
   </section>`;
 }
 
