@@ -14,8 +14,9 @@ from fastapi.openapi.utils import get_openapi
 from app.arrival import ACCEPTED, REQUEST_ID
 from app.deadline import HEADER, LONGEST_MS
 from app.errors import COME_AGAIN, PROBLEM, TABLE
+from app.ledger_schemas import Page, Pending
 from app.part import HeatmapStyle
-from app.schemas import Page, Pending, Problem
+from app.schemas import Problem
 from app.submission import KEY, PREFER
 from detector.decode import SUPPORTED_MEDIA_TYPES
 

@@ -16,7 +16,7 @@ from app.ledger.rows import record_of
 from app.ledger.schema import counter, old_heatmaps, verdicts
 
 WINDOW = 10_000  # numbers that one query looks through, so that a filter that fits nothing costs as little as any
-SPENT_S = 0.05  # after which a page is given as far as it has come
+SPENT_S = 0.01  # after which a page is given as far as it has come
 WORST = ("ok", "review", "ng")  # last
 
 

@@ -11,8 +11,8 @@ from app.catalog import Catalog
 from app.ledger.dispositions import CONFIDENCE, Disposition
 from app.ledger.ledger import Ledger
 from app.ledger.record import timestamp
+from app.ledger_schemas import AgreementAnswer, Dispose, Disposed
 from app.openapi import problems
-from app.schemas import AgreementAnswer, Dispose, Disposed
 from model_store.errors import UnknownProduct
 
 router = APIRouter(tags=["dispositions"])

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from app.ledger.ledger import Ledger
+from app.ledger_schemas import PartAnswer
 from app.openapi import problems
-from app.schemas import PartAnswer
 from app.verdict import answer_of
 
 router = APIRouter(tags=["verdicts"])

@@ -11,10 +11,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.ledger.ledger import LATEST, Ledger
 from app.ledger.record import Record
+from app.ledger_schemas import Pending
 from app.listing import Filters, Listing, render
 from app.openapi import binary, listing, problems
 from app.picture_errors import HeatmapLost, NoHeatmap
-from app.schemas import Answer, Pending
+from app.schemas import Answer
 from app.verdict import answer_of, pending_answer
 
 router = APIRouter(prefix="/verdicts", tags=["verdicts"])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import text
 
+from app.errors import HungUp, Refused
 from app.ledger.database import ledger_url, open_engine, writing
+from app.part import Part
+from app.submission import Submission
 from model_store.registry import Registry
-from tests.app.fake_detector import load_slow
+from tests.app.fake_detector import load_fake, load_slow
 from tests.app.service import serving
 from tests.attacks.pictures import encoded
 from tests.model_store.drafts import make_draft
@@ -48,8 +52,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[Client]:
-    with serving(folder, load_slow, product_fail_safe={"plate": "review"}) as client:
-        post(client)
+    with serving(folder, load_fake, product_fail_safe={"plate": "review"}, max_body_bytes=1 << 20) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def slow(folder: Path) -> Iterator[Client]:
+    """Its detector takes its time, so that a second request comes while the first is inspected."""
+    with serving(folder, load_slow) as client:
         yield client
 
 
@@ -77,9 +87,9 @@ def test_a_verdict_has_everything_that_an_auditor_asks_for(client: Client) -> No
     [
         ({"data": b"no picture"}, "picture.unsupported_format"),
         ({"level": 255}, "inspection.failed"),
-        ({"headers": {"X-Deadline-Ms": "20"}}, "inspection.deadline_missed"),
+        ({"headers": {"X-Deadline-Ms": "1"}}, "inspection.deadline_missed"),
         ({"headers": {"Content-Type": "text/plain"}}, "request.unsupported_media_type"),
-        ({"data": b"x" * (33 << 20)}, "request.too_large"),
+        ({"data": b"x" * (2 << 20)}, "request.too_large"),
     ],
 )
 def test_an_error_is_a_record_too_and_counts_as_the_product_says(client: Client, sent: Any, code: str) -> None:
@@ -121,12 +131,12 @@ def test_a_key_of_another_picture_is_refused_with_both_digests(client: Client) -
     assert problem.json()["stored_sha256"] == first["picture"]["sha256"] != problem.json()["sent_sha256"]
 
 
-def test_duplicates_in_flight_are_one_inference(client: Client) -> None:
-    before = batches(client)
+def test_duplicates_in_flight_are_one_inference(slow: Client) -> None:
+    before = batches(slow)
     with ThreadPoolExecutor(5) as senders:
-        answers = list(senders.map(lambda _: post(client, 15, headers=key("k-3")).json()["id"], range(5)))
+        answers = list(senders.map(lambda _: post(slow, 15, headers=key("k-3")).json()["id"], range(5)))
     assert len(set(answers)) == 1
-    assert batches(client) == before + 1
+    assert batches(slow) == before + 1
 
 
 def test_an_error_takes_no_key(client: Client) -> None:
@@ -155,12 +165,12 @@ def test_a_name_that_no_database_takes_is_refused(client: Client) -> None:
     assert (problem["code"], "verdict" in problem) == ("request.invalid", False)
 
 
-def test_an_answer_may_come_later(client: Client) -> None:
-    taken = post(client, 18, part_id="C-3", headers={"Prefer": "respond-async"})
+def test_an_answer_may_come_later(slow: Client) -> None:
+    taken = post(slow, 18, part_id="C-3", headers={"Prefer": "respond-async"})
     assert (taken.status_code, taken.json()["verdict"]) == (202, "pending")
     place = taken.headers["location"]
-    assert client.get(place).json()["verdict"] == "pending"
-    verdict = settled(client, place)
+    assert slow.get(place).json()["verdict"] == "pending"
+    verdict = settled(slow, place)
     assert (verdict["id"], verdict["part_id"]) == (taken.json()["id"], "C-3")
 
 
@@ -170,17 +180,30 @@ def test_an_error_may_come_later_too(client: Client) -> None:
     assert settled(client, taken.headers["location"])["code"] == "picture.unsupported_format"
 
 
+def test_a_part_whose_client_hung_up_is_an_error_and_no_gap_in_what_the_mes_sees(client: Client) -> None:
+    state = client.app.state  # type: ignore[attr-defined]
+    submission = Submission(part=Part(product="plate", part_id="H-1"), received_at=datetime.now(UTC))
+
+    async def hang_up() -> None:
+        raise HungUp("the client hung up before its answer")
+
+    with pytest.raises(Refused):
+        client.portal.call(state.refusals.guard, submission, hang_up())  # type: ignore[union-attr]
+    (kept,) = client.get("/verdicts?part_id=H-1").json()["verdicts"]
+    assert (kept["id"], kept["verdict"], kept["code"]) == (submission.id, "error", "request.hung_up")
+
+
 def test_nothing_is_promised_for_a_product_that_is_none(client: Client) -> None:
     problem = post(client, product="made-up", headers={"Prefer": "respond-async"})
     assert (problem.status_code, problem.json()["code"]) == (404, "product.unknown")
 
 
-def test_a_later_answer_of_a_known_key_comes_at_once(client: Client) -> None:
+def test_a_later_answer_of_a_known_key_comes_at_once(slow: Client) -> None:
     later = {"Prefer": "respond-async", **key("k-5")}
-    places = {post(client, 19, headers=later).headers["location"] for _ in range(2)}
+    places = {post(slow, 19, headers=later).headers["location"] for _ in range(2)}
     assert len(places) == 1
-    settled(client, places.pop())
-    again = post(client, 19, headers=later)
+    settled(slow, places.pop())
+    again = post(slow, 19, headers=later)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
 
 
@@ -193,7 +216,7 @@ def settled(client: Client, place: str) -> Any:
 
 
 def test_the_same_picture_of_the_same_part_is_one_request_where_the_setting_says_so(folder: Path) -> None:
-    with serving(folder, load_slow, natural_key=True) as client:
+    with serving(folder, load_fake, natural_key=True) as client:
         first = post(client, 20, part_id="N-1").json()["id"]
         assert post(client, 20, part_id="N-1").json()["id"] == first
         others = [{"part_id": "N-2"}, {"part_id": "N-1", "station": "B"}, {"part_id": "N-1", "reinspect": "true"}, {}]
@@ -205,7 +228,7 @@ def test_a_ledger_that_takes_nothing_gives_no_verdict_and_the_service_is_not_rea
 ) -> None:
     Registry(tmp_path / "store").publish(make_draft(), activate=True)
     engine = open_engine(ledger_url(tmp_path / "data", None))
-    with serving(tmp_path, load_slow) as client:
+    with serving(tmp_path, load_fake) as client:
         with writing(engine).begin() as connection:
             connection.execute(text("ALTER TABLE counter RENAME TO away"))
         problem = post(client)

@@ -26,7 +26,7 @@ async def main():
 asyncio.run(main())
 """
 ROOT = Path(__file__).parents[3]
-TOLD = 300
+TOLD = 100
 
 
 def test_what_a_killed_writer_was_told_is_there_and_numbers_go_on_without_a_gap(url: URL) -> None:

@@ -1,0 +1,93 @@
+"""Wire types of the ledger: pages, parts, dispositions; a single verdict is in app/schemas.py."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.schemas import Answer
+
+
+class Pending(BaseModel):
+    """A picture that is being inspected; its verdict will have this id."""
+
+    id: str
+    product: str
+    part_id: str | None
+    station: str | None
+    job: str | None
+    simulated: bool
+    captured_at: str | None
+    received_at: str
+    verdict: Literal["pending"]
+
+
+class Page(BaseModel):
+    """Verdicts in the order of their commits; `cursor` is where to go on, `more` whether there is something already."""
+
+    verdicts: list[Answer]
+    cursor: str
+    more: bool
+
+
+class AtStation(BaseModel):
+    """The newest revision of one station's verdict, and the record that decides it."""
+
+    product: str
+    station: str | None
+    counts_as: Literal["ok", "review", "ng"]
+    revision: int
+    decisive: Answer
+
+
+class PartAnswer(BaseModel):
+    """The whole part is as good as its worst station."""
+
+    part_id: str
+    counts_as: Literal["ok", "review", "ng"]
+    stations: list[AtStation]
+
+
+class Dispose(BaseModel):
+    """What a person found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    found: Literal["good", "defective"]
+    who: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    reason: str | None = Field(None, max_length=1000, pattern=r"^[^\x00]*$")
+
+
+class Disposed(BaseModel):
+    """The same, as it was recorded."""
+
+    verdict_id: str
+    found: Literal["good", "defective"]
+    who: str
+    reason: str | None
+    at: str
+
+
+class Rate(BaseModel):
+    """A share of all inspected parts, and its interval; null where nobody has looked."""
+
+    rate: float | None
+    low: float
+    high: float
+
+
+class Looked(BaseModel):
+    """Parts of one verdict, those that people looked at, and found defective."""
+
+    parts: int
+    looked_at: int
+    defective: int
+
+
+class AgreementAnswer(BaseModel):
+    """`false_reject`: good parts judged ng; `escape`: defective parts judged ok; both per inspected part."""
+
+    product: str
+    confidence: float
+    looked: dict[str, Looked]
+    false_reject: Rate
+    escape: Rate
