@@ -1,9 +1,14 @@
 // What this service offers of what not every version has; a view asks here before it shows a thing.
 import { offered } from "./api.js";
 
-/** Whether the camera's picture of a verdict can be asked for. */
+/** Whether the camera's picture of a verdict was kept and can be asked for. */
 export function hasImage(verdict) {
-  return Boolean(verdict.image) && offered("GET /verdicts/{}/image");
+  return Boolean(verdict.picture?.url) && offered("GET /verdicts/{}/image");
+}
+
+/** Whether a heatmap of it was drawn and kept; retention may have removed it since. */
+export function hasHeatmap({ heatmap }) {
+  return heatmap !== null && !heatmap.lost && heatmap.kept !== false;
 }
 
 export const hasDrift = () => offered("GET /products/{}/drift");

@@ -5,15 +5,16 @@ const LOOKED_THROUGH = 20_000; // newest numbers of the ledger
 const ENOUGH = 2000; // scores of one product
 const PAGE = 1000;
 
-/** The newest judged parts of a product, [{id, part_id, score, verdict}], oldest first; errors and trials are none. */
-export async function loadScores(product, signal) {
+/** The newest parts that the serving version judged, [{id, part_id, score}], oldest first. Errors and trials are none,
+ * and scores of another version cannot be compared. */
+export async function loadScores({ product, digest }, signal) {
   const found = [];
   let after = `latest-${LOOKED_THROUGH}`;
   for (let more = true; more; ) {
     const query = new URLSearchParams({ after, product, limit: PAGE, simulated: false });
     const page = await read(`verdicts?${query}`, { signal });
-    for (const { id, part_id, score, verdict } of page.verdicts) {
-      if (score !== null) found.push({ id, part_id, score, verdict });
+    for (const { id, part_id, score, model } of page.verdicts) {
+      if (score !== null && model?.digest === digest) found.push({ id, part_id, score });
     }
     ({ cursor: after, more } = page);
   }
@@ -26,15 +27,31 @@ export function judge(score, { review, ng }) {
   return score > review ? "review" : "ok";
 }
 
-/** What `tried` thresholds make of the parts, beside what `now` ones make: {ok, review, ng, flips: [{…, from, to}]}. */
+/** What `tried` thresholds make of the parts, beside what those in force `now` make: {parts, now, then, flips, flipped};
+ * `now` is {ok, review, ng} as shares, `then` as {rate, low, high}, `flipped` the parts, newest first. */
 export function whatIf(parts, now, tried) {
-  const result = { ok: 0, review: 0, ng: 0, flips: [] };
+  const counts = { now: { ok: 0, review: 0, ng: 0 }, then: { ok: 0, review: 0, ng: 0 } };
+  const flipped = [];
   for (const part of parts) {
-    const [from, to] = [judge(part.score, now), judge(part.score, tried)];
-    result[to] += 1;
-    if (from !== to) result.flips.push({ ...part, from, to });
+    const [was, becomes] = [judge(part.score, now), judge(part.score, tried)];
+    counts.now[was] += 1;
+    counts.then[becomes] += 1;
+    if (was !== becomes) flipped.unshift({ ...part, was, becomes });
   }
-  return result;
+  const shares = (of) => Object.fromEntries(Object.entries(counts[of]).map(([kind, count]) => [kind, shareOf(count, parts.length)]));
+  return { parts: parts.length, now: shares("now"), then: shares("then"), flips: flipped.length, flipped };
+}
+
+/** The same of the service's answer to thresholds:simulate, whose intervals are exact. */
+export function whatIfOf({ parts, recorded, projected, flips, flipped }) {
+  const shares = (of) => Object.fromEntries(Object.entries(of).map(([kind, { share }]) => [kind, share]));
+  const all = Object.values(flips).reduce((sum, count) => sum + count, 0);
+  return { parts, now: shares(recorded), then: shares(projected), flips: all, flipped };
+}
+
+function shareOf(count, all) {
+  const [low, high] = interval(count, all);
+  return { rate: count / all, low, high };
 }
 
 /** Wilson's 95 % interval of a share `hits` of `all`; [0, 1] of nothing. */

@@ -2,10 +2,12 @@
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { paint } from "../heat.js";
 import { html } from "../html.js";
-import { hasImage } from "../offers.js";
+import { hasHeatmap, hasImage } from "../offers.js";
 import { loadHeat, loadPicture } from "../pictures.js";
 import { Shape } from "./verdict.js";
 
+const LARGEST = 480; // px, of a side
+const OPACITY = 0.65; // of the map over the picture, as in the service's own overlay
 const SETTLE_MS = 120; // a tile that has gone again by then was not looked at
 
 /** A canvas of the verdict's picture; its shape until there is one. */
@@ -37,27 +39,26 @@ export function Thumbnail({ verdict }) {
 }
 
 async function drawThumbnail(canvas, verdict, signal) {
-  const { heatmap } = verdict;
-  const whole = heatmap?.style === "overlay";
-  const bitmap = hasImage(verdict) ? await loadPicture(verdict, "image", signal) : null;
-  if (bitmap === null && (heatmap === null || heatmap.lost)) return false;
-  if (bitmap === null && !whole) {
-    const heat = await loadHeat(verdict, signal);
-    if (!signal.aborted) paint(canvas, heat, false);
-    return !signal.aborted;
+  const mapped = hasHeatmap(verdict);
+  const whole = mapped && verdict.heatmap.style === "overlay";
+  const what = whole ? "heatmap" : "image";
+  const picture = whole || hasImage(verdict) ? await loadPicture(verdict, what, signal).catch(() => null) : null;
+  const heat = mapped && !whole ? await loadHeat(verdict, signal) : null;
+  if (signal.aborted || (picture === null && heat === null)) return false;
+  if (picture === null) {
+    paint(canvas, heat, false);
+    return true;
   }
-  const shown = bitmap ?? (await loadPicture(verdict, "heatmap", signal));
-  if (signal.aborted) return false;
-  const scale = Math.min(1, 320 / Math.max(shown.width, shown.height));
-  canvas.width = Math.round(shown.width * scale);
-  canvas.height = Math.round(shown.height * scale);
+  const scale = Math.min(1, LARGEST / Math.max(picture.width, picture.height));
+  canvas.width = Math.round(picture.width * scale);
+  canvas.height = Math.round(picture.height * scale);
   const context = canvas.getContext("2d");
-  context.drawImage(shown, 0, 0, canvas.width, canvas.height);
-  if (bitmap !== null && heatmap !== null && !whole && !heatmap.lost) {
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  if (heat !== null) {
     const over = new OffscreenCanvas(1, 1);
-    paint(over, await loadHeat(verdict, signal), true);
-    context.globalAlpha = 0.65;
+    paint(over, heat, true);
+    context.globalAlpha = OPACITY;
     context.drawImage(over, 0, 0, canvas.width, canvas.height);
   }
-  return !signal.aborted;
+  return true;
 }

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { html } from "../html.js";
 import { useKeys } from "../keys.js";
-import { hasImage } from "../offers.js";
+import { hasHeatmap, hasImage } from "../offers.js";
 import { Fact } from "../parts/controls.js";
 import { Disposition } from "../parts/disposition.js";
 import { Timings } from "../parts/timings.js";
@@ -65,9 +65,8 @@ function sizeOf({ picture }) {
 
 async function loadSeen(verdict) {
   const orNull = (promise) => promise.catch(() => null);
-  const { heatmap } = verdict;
-  const kept = heatmap && !heatmap.lost;
-  const drawn = kept && heatmap.style === "overlay";
+  const kept = hasHeatmap(verdict);
+  const drawn = kept && verdict.heatmap.style === "overlay";
   const [image, overlay, heat] = await Promise.all([
     hasImage(verdict) ? orNull(loadPicture(verdict, "image")) : null,
     drawn ? orNull(loadPicture(verdict, "heatmap")) : null,

@@ -1,5 +1,4 @@
 // Products: what serves, how well, where its thresholds lie, and how another version comes to serve.
-import { useEffect, useState } from "../vendor/hooks.js";
 import { usePolled } from "../api.js";
 import { html } from "../html.js";
 import { Fact, Nothing, Refused } from "../parts/controls.js";
@@ -30,7 +29,7 @@ export function Products({ chosen }) {
     <div class="split-body" key=${product.product}>
       <${Summary} product=${product} golden=${golden} />
       <div class="columns">
-        ${product.ng_above !== null && html`<${ThresholdStudy} product=${product} />`}
+        ${product.ng_above !== null && html`<${ThresholdStudy} product=${product} onChanged=${refresh} />`}
         <${Versions} product=${product.product} onChanged=${refresh} />
       </div>
     </div>
@@ -45,7 +44,7 @@ function Summary({ product, golden }) {
       <${Fact} name=${t("version")}>${product.version ?? "–"}<//>
       <${Fact} name=${t("thresholds.review")}>${number(product.review_above)}<//>
       <${Fact} name=${t("thresholds.ng")}>${number(product.ng_above)}<//>
-      <${Fact} name=${t("promise")}><span title=${t("promise.means")}>≤ ${percent(product.promise)}</span><//>
+      <${Fact} name=${t("promise")}>${product.promise === null ? t("promise.none") : html`<span title=${t("promise.means")}>≤ ${percent(product.promise)}</span>`}<//>
       <${Fact} name=${t("golden")}><${Golden} delta=${golden} /><//>
       ${Object.entries(product.metrics).slice(0, 4).map(([name, value]) => html`<${Fact} key=${name}
         name=${name.replaceAll("_", " ")}>${number(value, 3)}<//>`)}

@@ -1,0 +1,44 @@
+"""The console where the service keeps pictures and lets thresholds be changed; skipped where it does neither."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console.line import Line
+from tests.console.test_views import look
+
+
+def need(line: Line, path: str) -> None:
+    if path not in line.read("/openapi.json")["paths"]:
+        pytest.skip(f"this service has no {path}")
+
+
+def test_the_map_is_faded_over_the_picture_that_was_kept(page: Page, line: Line) -> None:
+    need(line, "/verdicts/{verdict_id}/image")
+    line.post("K-1", "ng", station="Look 5")
+    look(page, line, "live")
+    page.locator("article", has_text="Look 5").locator(".last").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".layer-picture")).to_be_visible()
+    dialog.get_by_label("Opacity").fill("20")
+    expect(dialog.locator(".layer-heat")).to_have_css("opacity", "0.2")
+    page.keyboard.press("i")
+    expect(dialog.locator(".layer-heat")).to_have_count(0)
+    page.keyboard.press("m")
+    expect(dialog.locator(".layer-picture")).to_have_count(0)
+
+
+def test_thresholds_are_put_in_force_with_a_name_and_a_reason(page: Page, line: Line) -> None:
+    need(line, "/products/{product}/thresholds")
+    line.post("K-2", "ng")
+    look(page, line, "products")
+    page.get_by_role("slider", name="NG above").press("PageUp")
+    put = page.locator(".put")
+    expect(put.get_by_role("button")).to_be_disabled()
+    put.get_by_label("Inspector").fill("Kim")
+    put.get_by_label("Reason").fill("a brighter lamp")
+    put.get_by_role("button", name="Set thresholds").click()
+    put.get_by_role("button", name="Really set them?").click()
+    expect(put.locator(".changes li").first).to_contain_text("Kim · a brighter lamp")
+    assert line.read("/products/plate")["ng_above"] > 150
+    back = {"ng_above": 150, "review_above": 120, "who": "test", "why": "as before"}
+    assert line.client.put("/products/plate/thresholds", json=back).status_code == 200
