@@ -59,7 +59,7 @@ def keep_up(page: Page, line: Line, seconds: float) -> None:
 
 
 def test_thirty_parts_a_second_are_shown_as_they_come(page: Page, line: Line) -> None:
-    keep_up(page, line, 3)
+    keep_up(page, line, 2)
 
 
 @pytest.mark.slow

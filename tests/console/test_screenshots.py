@@ -27,7 +27,11 @@ PNG = {"Content-Type": "image/png"}
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     if not STORE.is_dir():
         pytest.skip("the demo's product is not here: make demo ONCE=1")
-    with started(STORE, tmp_path_factory.mktemp("data")) as (_, address), httpx.Client(base_url=address) as client:
+    kept = {"KEEP_PICTURES": "all"}
+    with (
+        started(STORE, tmp_path_factory.mktemp("data"), **kept) as (_, address),
+        httpx.Client(base_url=address) as client,
+    ):
         line = Line(client)
         inspect_parts(line)
         yield line
@@ -36,11 +40,13 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
 def inspect_parts(line: Line) -> None:
     """Mostly good parts of two stations, some defective, some of them so faintly that a person has to look."""
     random = np.random.default_rng(2)
+    has_pictures = "/verdicts/{verdict_id}/image" in line.read("/openapi.json")["paths"]
+    heatmap = "png" if has_pictures else "overlay"
     for number in range(PARTS):
         strength = 0.0 if random.random() < 0.8 else random.choice([0.15, 0.3, 1.0])
         strength = 1.0 if number == PARTS - 1 else strength  # so that the line shows both
         query = {"product": "demo-plate", "part_id": f"C-{4100 + number}", "station": f"Camera {1 + number % 2}"}
-        query |= {"job": "LOT-7", "inline": "false", "heatmap": "overlay"}
+        query |= {"job": "LOT-7", "inline": "false", "heatmap": heatmap}
         data = drawn(random, str(random.choice(DEFECTS)), strength)
         line.client.post("/inspect", params=query, content=data if number != 40 else data[:900], headers=PNG)
 

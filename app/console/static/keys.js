@@ -1,6 +1,7 @@
 // Keyboard shortcuts: one table per view, alive while the view is.
 import { useEffect, useRef } from "./vendor/hooks.js";
 
+const MOVES = /^(Arrow|Page|Home|End)/;
 const PRESSES = new Set(["Enter", " "]); // what has the focus is pressed by them
 
 /** `table`: key → action. Nothing happens while somebody writes, or holds Ctrl, Alt or the like. */
@@ -9,7 +10,7 @@ export function useKeys(table) {
   current.current = table;
   useEffect(() => {
     const press = (event) => {
-      if (event.ctrlKey || event.altKey || event.metaKey || isWriting(event.target)) return;
+      if (event.ctrlKey || event.altKey || event.metaKey || isTaken(event)) return;
       if (PRESSES.has(event.key) && event.target.closest?.("button, a, input, summary, dialog")) return;
       const action = current.current[event.key.length === 1 ? event.key.toLowerCase() : event.key];
       if (!action) return;
@@ -21,7 +22,8 @@ export function useKeys(table) {
   }, []);
 }
 
-function isWriting(target) {
-  if (target.matches?.("select, textarea, [role=slider]")) return true;
-  return Boolean(target.matches?.("input:not([type=checkbox])"));
+/** Whether the key belongs to what has the focus: text takes every key, a slider those that move it. */
+function isTaken({ target, key }) {
+  if (target.matches?.("input[type=range], [role=slider]")) return MOVES.test(key);
+  return Boolean(target.matches?.("select, textarea, input:not([type=checkbox])"));
 }
