@@ -82,6 +82,10 @@ def test_a_finding_is_one_key_and_counts_in_the_agreement(page: Page, line: Line
     page.get_by_label("Inspector").fill("Kim")
     page.locator("h1").click()  # leave the field: letters are keys again
     expect(page.locator(".card-head h2")).to_have_text("Q-1")
+    page.keyboard.press("?")
+    page.keyboard.press("d")  # who reads the help judges nothing
+    page.keyboard.press("Escape")
+    expect(page.locator(".card-head h2")).to_have_text("Q-1")
     page.keyboard.press("d")
     expect(page.locator(".card-head h2")).not_to_have_text("Q-1")
     (found,) = line.read(f"/verdicts/{newest(line, 'Q-1')['id']}/dispositions")

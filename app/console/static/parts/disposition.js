@@ -23,8 +23,8 @@ export function Inspector() {
       onInput=${(event) => inspector.set(event.target.value)} /></label>`;
 }
 
-/** Two large buttons, and what was found before. */
-export function Disposition({ verdict, onDone = () => {} }) {
+/** Two large buttons, and what was found before: a piece of the dialog of a part. */
+export function Disposition({ verdict }) {
   const name = useStore(inspector);
   const [before, setBefore] = useState([]);
   const [problem, setProblem] = useState(null);
@@ -41,12 +41,11 @@ export function Disposition({ verdict, onDone = () => {} }) {
       const said = await dispose(verdict, found);
       setBefore((known) => [...known, said]);
       setProblem(null);
-      onDone(found);
     } catch (refused) {
       setProblem(refused);
     }
   };
-  useKeys({ g: () => say("good"), d: () => say("defective") });
+  useKeys({ g: () => say("good"), d: () => say("defective") }, "detail");
   return html`<div class="disposition">
     ${!name && html`<p class="hint">${t("inspector.needed")}</p>`}
     <${Inspector} />

@@ -1,6 +1,7 @@
 // The scores of the last parts with both thresholds, to be moved: what would have become of those parts?
 // Nothing here changes the line, until somebody puts new thresholds in force, with a name and a reason.
 import { useEffect, useState } from "../vendor/hooks.js";
+import { Fragment } from "../vendor/preact.js";
 import { send } from "../api.js";
 import { html } from "../html.js";
 import { hasSimulation, hasThresholds } from "../offers.js";
@@ -14,7 +15,7 @@ import { Badge } from "./verdict.js";
 const SETTLE_MS = 200; // after the last move, the service is asked
 const SHOWN_FLIPS = 8;
 
-/** A product's study; `tried` begins where the thresholds are. */
+/** A product's study, and the card that puts it in force; `tried` begins where the thresholds are. */
 export function ThresholdStudy({ product, onChanged }) {
   const now = { review: product.review_above, ng: product.ng_above };
   const [parts, setParts] = useState(null);
@@ -28,7 +29,7 @@ export function ThresholdStudy({ product, onChanged }) {
   }, [product.digest]);
   useEffect(() => setTried(now), [now.review, now.ng]);
   const moved = tried.review !== now.review || tried.ng !== now.ng;
-  return html`<div class="card study">
+  return html`<${Fragment}><div class="card study">
     <header class="card-head"><h3>${t("study.title")}</h3><span class="spacer"></span>
       <button type="button" class="button" onClick=${() => load()}>${t("reload")}</button>
       <button type="button" class="button" disabled=${!moved} onClick=${() => setTried(now)}>${t("study.reset")}</button></header>
@@ -37,9 +38,9 @@ export function ThresholdStudy({ product, onChanged }) {
     ${parts?.length > 0 && html`
       <p class="hint">${t("study.of", { n: number(parts.length, 0) })}</p>
       <${Histogram} scores=${parts.map((part) => part.score)} now=${now} tried=${tried} onTry=${setTried} />
-      <${Outcome} product=${product} parts=${parts} now=${now} tried=${tried} />
-      ${hasThresholds() && html`<${PutThresholds} product=${product} tried=${tried} moved=${moved} onChanged=${onChanged} />`}`}
-  </div>`;
+      <${Outcome} product=${product} parts=${parts} now=${now} tried=${tried} />`}
+  </div>
+  ${hasThresholds() && html`<${PutThresholds} product=${product} tried=${tried} moved=${moved} onChanged=${onChanged} />`}<//>`;
 }
 
 /** Counted here while a threshold moves; then the service's own answer, with exact intervals, where it gives one. */

@@ -28,9 +28,10 @@ export function PutThresholds({ product, tried, moved, onChanged }) {
     onChanged();
   };
   const ready = moved && who !== "" && why !== "";
-  return html`<div class="put">
+  return html`<div class="card put">
     <h3>${t("put.title")}</h3>
-    <div class="bar"><${Inspector} />
+    <p class="hint">${t("thresholds.both", { review: number(tried.review), ng: number(tried.ng) })}</p>
+    <div class="put-form"><${Inspector} />
       <label class="choice">${t("put.why")}<input type="text" value=${why} maxlength="1000" autocomplete="off"
         onInput=${(event) => setWhy(event.target.value)} /></label>
       <${ConfirmButton} label=${t("put.do")} question=${t("put.sure")} kind="is-primary" disabled=${!ready} onConfirm=${put} /></div>

@@ -26,7 +26,7 @@ export function Detail({ verdict, around, onMove, onClose }) {
     i: () => setLayer("picture"),
     o: () => setLayer("overlay"),
     m: () => setLayer("map"),
-  });
+  }, "detail");
   return html`<dialog class="detail" ref=${dialog} onClose=${onClose} aria-label=${t("detail.title")}>
     <header class="detail-head">
       <${Badge} kind=${verdict.verdict} />

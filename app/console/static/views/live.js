@@ -21,8 +21,8 @@ export function Live() {
   const newest = useRef(null);
   newest.current = newestOf(lanes);
   useKeys({
-    " ": () => opened || setHeld(held ? null : live),
-    Enter: () => opened || setOpened(newest.current),
+    " ": () => setHeld(held ? null : live),
+    Enter: () => setOpened(newest.current),
   });
   const around = opened && (lanes.find((lane) => lane.parts.some((part) => part.id === opened.id))?.parts ?? []);
   return html`<section class="live" aria-label=${t("view.live")}>
@@ -61,7 +61,7 @@ function Last({ verdict, onOpen }) {
   const kind = verdict.verdict;
   return html`<button type="button" class="last is-${kind}" onClick=${() => onOpen(verdict)}>
     <span class="last-word"><${Shape} kind=${kind} /><span>${t(`verdict.${kind}`)}</span></span>
-    <${Thumbnail} verdict=${verdict} />
+    ${kind !== "error" && html`<${Thumbnail} verdict=${verdict} />`}
     <span class="last-facts">
       <span class="last-part">${verdict.part_id ?? t("part.unnamed")}</span>
       ${kind === "error"
