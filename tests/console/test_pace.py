@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.console.line import Line
 
@@ -48,7 +48,8 @@ def keep_up(page: Page, line: Line, seconds: float) -> None:
         shown.append((time.monotonic(), int(part) if part and part.isdigit() else -1))
         page.wait_for_timeout(50)
     poster.join()
-    page.wait_for_function(f"({SHOWN})() === '{len(answered) - 1}'", timeout=1000 * LATE_S)
+    last = page.locator("article.lane .last-part").first
+    expect(last).to_have_text(str(len(answered) - 1), timeout=1000 * LATE_S)
     rate = (len(answered) - 1) / (answered[-1] - answered[0])
     assert rate > 0.9 * RATE, f"this machine posted {rate:.1f} parts a second"
     late = [

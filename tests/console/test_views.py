@@ -83,6 +83,7 @@ def test_a_finding_is_one_key_and_counts_in_the_agreement(page: Page, line: Line
     page.locator("h1").click()  # leave the field: letters are keys again
     expect(page.locator(".card-head h2")).to_have_text("Q-1")
     page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("d")  # who reads the help judges nothing
     page.keyboard.press("Escape")
     expect(page.locator(".card-head h2")).to_have_text("Q-1")
