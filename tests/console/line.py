@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from playwright.sync_api import Page
 
 from detector.calibration import calibrate
 from model_store.registry import Registry
@@ -44,6 +45,12 @@ class Line:
 
     def read(self, path: str) -> Any:
         return self.client.get(path).json()
+
+
+def look(page: Page, line: Line, view: str) -> None:
+    """Open a view, and wait until it is there."""
+    page.goto(f"{line.address}/console#/{view}")
+    page.wait_for_selector("main section")
 
 
 def picture(verdict: str) -> bytes:

@@ -1,10 +1,11 @@
 """The console where the service keeps pictures and lets thresholds be changed; skipped where it does neither."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.line import Line
-from tests.console.test_views import look
+from tests.console.line import Line, look
 
 
 def need(line: Line, path: str) -> None:
@@ -21,6 +22,8 @@ def test_the_map_is_faded_over_the_picture_that_was_kept(page: Page, line: Line)
     expect(dialog.locator(".layer-picture")).to_be_visible()
     dialog.get_by_label("Opacity").fill("20")
     expect(dialog.locator(".layer-heat")).to_have_css("opacity", "0.2")
+    dialog.get_by_role("button", name="Run again").click()
+    expect(dialog.locator(".replay .state")).to_have_text(re.compile(r"The same: 19\d"))
     page.keyboard.press("i")
     expect(dialog.locator(".layer-heat")).to_have_count(0)
     page.keyboard.press("m")
@@ -42,3 +45,9 @@ def test_thresholds_are_put_in_force_with_a_name_and_a_reason(page: Page, line: 
     assert line.read("/products/plate")["ng_above"] > 150
     back = {"ng_above": 150, "review_above": 120, "who": "test", "why": "as before"}
     assert line.client.put("/products/plate/thresholds", json=back).status_code == 200
+
+
+def test_the_status_says_what_is_kept(page: Page, line: Line) -> None:
+    need(line, "/retention")
+    look(page, line, "status")
+    expect(page.locator("tr", has_text="Pictures")).to_contain_text("ng+review")

@@ -6,14 +6,9 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
-from tests.console.line import Line, events, picture
+from tests.console.line import Line, events, look, picture
 
 AXE = Axe()
-
-
-def look(page: Page, line: Line, view: str) -> None:
-    page.goto(f"{line.address}/console#/{view}")
-    page.wait_for_selector("main section")
 
 
 def test_a_part_shows_up_by_word_shape_and_score(page: Page, line: Line) -> None:

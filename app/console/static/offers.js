@@ -11,6 +11,12 @@ export function hasHeatmap({ heatmap }) {
   return heatmap !== null && !heatmap.lost && heatmap.kept !== false;
 }
 
+/** Whether a verdict can be run again: its picture was kept. */
+export function hasReplay(verdict) {
+  return hasImage(verdict) && offered("GET /verdicts/{}/replay");
+}
+
+export const hasRetention = () => offered("GET /retention");
 export const hasDrift = () => offered("GET /products/{}/drift");
 export const hasSimulation = () => offered("POST /products/{}/thresholds:simulate");
 export const hasThresholds = () => offered("PUT /products/{}/thresholds");

@@ -2,9 +2,10 @@
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { html } from "../html.js";
 import { useKeys } from "../keys.js";
-import { hasHeatmap, hasImage } from "../offers.js";
+import { hasHeatmap, hasImage, hasReplay } from "../offers.js";
 import { Fact } from "../parts/controls.js";
 import { Disposition } from "../parts/disposition.js";
+import { Replay } from "../parts/replay.js";
 import { Timings } from "../parts/timings.js";
 import { Badge, ScoreBar } from "../parts/verdict.js";
 import { Viewer } from "../parts/viewer.js";
@@ -109,7 +110,8 @@ export function Report({ verdict }) {
       <${Fact} name=${t("number")}>${verdict.seq ?? "–"}<//>
       <${Fact} name="ID">${verdict.id}<//>
       <${Fact} name=${t("request")}>${verdict.request_id ?? "–"}<//>
-    </dl>`;
+    </dl>
+    ${hasReplay(verdict) && html`<${Replay} verdict=${verdict} />`}`;
 }
 
 function describePicture(picture) {

@@ -1,9 +1,10 @@
 // What the service is doing: is it ready, what holds it up, what went wrong lately.
 import { usePolled } from "../api.js";
 import { html } from "../html.js";
-import { hasDrift } from "../offers.js";
+import { hasDrift, hasRetention } from "../offers.js";
 import { Figure, Nothing, Refused } from "../parts/controls.js";
 import { Drift } from "../parts/drift.js";
+import { Kept } from "../parts/kept.js";
 import { bytes, moment, number, span, t } from "../words.js";
 
 const WORKING = ["idle", "busy"]; // states of a worker that can inspect
@@ -35,6 +36,7 @@ export function Status() {
       <div class="card"><h2 class="title">${t("view.products")}</h2><${Loaded} status=${status} /></div>
     </div>
     ${hasDrift() && html`<${Drift} products=${status.products.map((it) => it.product)} />`}
+    ${hasRetention() && html`<${Kept} />`}
     <div class="card"><h2 class="title">${t("status.errors")}</h2><${Errors} /></div>
   </section>`;
 }
