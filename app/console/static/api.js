@@ -8,6 +8,9 @@ export const needsKey = createStore(false);
 /** "GET /products/{}/drift" and so on: what this service offers; null until it has said so. */
 export const offers = createStore(null);
 
+/** Whether this service has keys at all. */
+export const hasKeys = createStore(false);
+
 /** What the service refused, in its own words; `code` is stable, "network" where nothing answered. */
 export class Problem extends Error {
   constructor(status, { code, detail, title } = {}) {
@@ -48,6 +51,8 @@ export function send(method, path, value) {
 export async function learnOffers() {
   const { paths } = await read("openapi.json");
   const found = new Set();
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+  hasKeys.set(operations.some(({ security }) => security && !security.some((way) => Object.keys(way).length === 0)));
   for (const [path, methods] of Object.entries(paths)) {
     for (const method of Object.keys(methods)) found.add(`${method.toUpperCase()} ${path.replace(/\{[^}]*\}/g, "{}")}`);
   }

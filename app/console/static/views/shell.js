@@ -1,6 +1,6 @@
 // The frame around every view: where one is, whether the line is heard, language, key, help.
 import { useEffect, useState } from "../vendor/hooks.js";
-import { key, needsKey, offers } from "../api.js";
+import { hasKeys, key, needsKey, offers } from "../api.js";
 import { connection } from "../feed.js";
 import { html } from "../html.js";
 import { useKeys } from "../keys.js";
@@ -28,6 +28,7 @@ export function Shell() {
   const { view, rest } = useStore(route);
   const asked = useStore(needsKey);
   const known = useStore(offers) !== null; // until then nothing is asked for that a key might be missing for
+  const keyed = useStore(hasKeys);
   const [changingKey, setChangingKey] = useState(false);
   const [helping, setHelping] = useState(false);
   const spoken = useStore(language);
@@ -53,7 +54,7 @@ export function Shell() {
       <select class="quiet-control" aria-label=${t("language")} value=${spoken} onChange=${(event) => speak(event.target.value)}>
         ${Object.entries(LANGUAGES).map(([name, own]) => html`<option key=${name} value=${name} lang=${name}>${own}</option>`)}
       </select>
-      <button type="button" class="quiet-control" onClick=${() => setChangingKey(true)}>${t("key")}</button>
+      ${keyed && html`<button type="button" class="quiet-control" onClick=${() => setChangingKey(true)}>${t("key")}</button>`}
       <button type="button" class="quiet-control" aria-label=${t("help")} onClick=${() => setHelping(true)}>?</button>
     </header>
     <main class="view" key=${`${view} ${spoken}`}>${known && html`<${View} view=${view} rest=${rest} />`}</main>

@@ -1,4 +1,4 @@
-"""The console where the service keeps pictures and lets thresholds be changed; skipped where it does neither."""
+"""What the console shows where the service offers it: kept pictures, new thresholds, drift; skipped elsewhere."""
 
 import re
 
@@ -51,3 +51,10 @@ def test_the_status_says_what_is_kept(page: Page, line: Line) -> None:
     need(line, "/retention")
     look(page, line, "status")
     expect(page.locator("tr", has_text="Pictures")).to_contain_text("ng+review")
+
+
+def test_the_status_tells_drift_by_station_and_cause(page: Page, line: Line) -> None:
+    need(line, "/products/{product}/drift")
+    line.post("K-3", "ok", station="Look 6")
+    look(page, line, "status")
+    expect(page.locator("tr", has_text="Look 6").locator(".state")).to_have_text("nothing changed")
