@@ -16,6 +16,7 @@ from app.arrival import REQUEST_ID, arrival_of
 from app.ledger import errors as ledger
 from app.metrics import Metrics
 from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
+from app.trace import HEADER as TRACEPARENT
 from detector import errors as detector
 from model_store import errors as store
 
@@ -43,6 +44,46 @@ class InvalidRequest(RequestError):
 
 class UploadCutOff(RequestError):
     """The sender went away before the body had ended."""
+
+
+class UploadTooSlow(RequestError):
+    """The body had not ended within the time that an upload may take."""
+
+
+class KeyMissing(RequestError):
+    """The route needs an API key, and the request carries none."""
+
+
+class KeyUnknown(RequestError):
+    """The API key is not one of this service's."""
+
+
+class KeyExpired(RequestError):
+    """The API key was good until its time was over."""
+
+
+class ScopeMissing(RequestError):
+    """The API key is good, but not for this route."""
+
+
+class RateLimited(RequestError):
+    """The API key asks more often than it may; come again, in `wait_s`."""
+
+    def __init__(self, message: str, *, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class TooManyConnections(RequestError):
+    """More connections are open than the service serves; this one was closed."""
+
+
+class MalformedRequest(RequestError):
+    """The request's head is no HTTP, or could be read in two ways; the connection was closed."""
+
+
+class HeadTooLarge(RequestError):
+    """The request's line and headers have more bytes than the service takes; the connection was closed."""
 
 
 class HungUp(RequestError):
@@ -115,13 +156,28 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     InvalidRequest: (422, "request.invalid"),
     RequestValidationError: (422, "request.invalid"),
     UploadCutOff: (400, "request.cut_off"),
+    UploadTooSlow: (408, "request.too_slow"),
     HungUp: (400, "request.hung_up"),
+    KeyMissing: (401, "key.missing"),
+    KeyUnknown: (401, "key.unknown"),
+    KeyExpired: (401, "key.expired"),
+    ScopeMissing: (403, "key.scope_missing"),
+    RateLimited: (429, "key.rate_limited"),
+    MalformedRequest: (400, "request.malformed"),
+    HeadTooLarge: (431, "request.head_too_large"),
+    TooManyConnections: (503, "service.too_many_connections"),
     VersionRefused: (409, "product.version_refused"),
     NotPrepared: (404, "product.not_prepared"),
     NotReady: (503, "service.not_ready"),
 }
 COME_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}  # these carry Retry-After
 HTTP_CODES = {404: "route.unknown", 405: "method.not_allowed"}
+CHALLENGES = {  # RFC 6750, section 3
+    "key.missing": 'Bearer realm="inspect-line"',
+    "key.unknown": 'Bearer realm="inspect-line", error="invalid_token"',
+    "key.expired": 'Bearer realm="inspect-line", error="invalid_token"',
+    "key.scope_missing": 'Bearer realm="inspect-line", error="insufficient_scope"',
+}
 PROBLEM = "application/problem+json"
 
 
@@ -132,13 +188,14 @@ def row_of(error: Exception) -> tuple[int, str]:
 
 def problem(request: Request, status: int, code: str, detail: str, members: Mapping[str, Any] = NO_MEMBERS) -> Response:
     """One problem+json answer, and its line in the log; `members` are those of this kind of problem."""
-    request_id = arrival_of(request).request_id
+    arrival = arrival_of(request)
+    request_id = arrival.request_id
     is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and code != "service.not_ready"  # which probes ask for
     level = logging.WARNING if is_ours else logging.INFO
     # %a: what a sender wrote stays one line of ASCII
-    log.log(
-        level, "request %s: %s %a: %d %s: %a", request_id, request.method, request.scope["path"], status, code, detail
-    )
+    who = request.scope["state"].get("who")
+    asked = (request_id, f" of {who}" if who else "", request.method, request.scope["path"])
+    log.log(level, "request %s%s: %s %a: %d %s: %a", *asked, status, code, detail)
     body = {
         "type": f"urn:inspect:error:{code}",
         "title": HTTPStatus(status).phrase,
@@ -148,29 +205,45 @@ def problem(request: Request, status: int, code: str, detail: str, members: Mapp
         "request_id": request_id,
         **members,
     }
-    headers = {REQUEST_ID: request_id}  # a fault of ours is answered outside of the middleware that sets it
+    # a fault of ours is answered outside of the middleware that sets them
+    headers = {REQUEST_ID: request_id, TRACEPARENT: arrival.trace.header}
     if status in COME_AGAIN:
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if code in CHALLENGES:
+        headers["WWW-Authenticate"] = CHALLENGES[code]
     return JSONResponse(body, status, headers, PROBLEM)
+
+
+def refuse(request: Request, raised: Exception, metrics: Metrics) -> Response:
+    """The answer to one error of the table, or to what is in none; its code is counted."""
+    error = raised.cause if isinstance(raised, Refused) else raised
+    status, code = row_of(error)
+    metrics.errors.labels(product_of(request), code).inc()
+    detail = "a fault of ours" if code == "service.fault" else _detail(error)
+    response = problem(request, status, code, detail, {**_members(error), **_members(raised)})
+    if isinstance(error, pool.Full | RateLimited):
+        response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
+    return response
+
+
+def product_of(request: Request) -> str:
+    """The product that serves and was to be inspected; empty before that is known, and for what senders made up."""
+    product: str = getattr(request.state, "product", "")
+    return product
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     """Answer every error of the table, and what is in none, as problem+json; count its code."""
 
-    async def answer(request: Request, raised: Exception) -> Response:
-        error = raised.cause if isinstance(raised, Refused) else raised
-        status, code = row_of(error)
-        metrics.errors.labels(code).inc()
-        detail = "a fault of ours" if code == "service.fault" else _detail(error)
-        response = problem(request, status, code, detail, {**_members(error), **_members(raised)})
-        if isinstance(error, pool.Full):
-            response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
-        return response
+    async def answer(request: Request, error: Exception) -> Response:
+        return refuse(request, error, metrics)
 
     async def answer_http(request: Request, error: Exception) -> Response:
+        if isinstance(error.__cause__, RequestError):  # FastAPI calls whatever stops a JSON body a bad request
+            return refuse(request, error.__cause__, metrics)
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
-        metrics.errors.labels(code).inc()
+        metrics.errors.labels(product_of(request), code).inc()
         response = problem(request, status, code, str(getattr(error, "detail", error)))
         response.headers.update(_headers(error))
         return response

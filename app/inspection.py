@@ -15,7 +15,7 @@ from app.inflight import InFlight
 from app.ledger.ledger import Ledger
 from app.ledger.record import Record
 from app.ledger.store import conflict
-from app.metrics import Metrics
+from app.observer import Observer
 from app.part import Part
 from app.picture_errors import HeatmapLost, PictureError
 from app.pictures import PictureStore
@@ -48,14 +48,14 @@ class Inspection:
         scoring: Scoring,
         ledger: Ledger,
         pictures: PictureStore,
-        metrics: Metrics,
+        observer: Observer,
         software: str,
     ) -> None:
         self._inflight = inflight
         self._scoring = scoring
         self._ledger = ledger
         self._pictures = pictures
-        self._metrics = metrics
+        self._observer = observer
         self._software = software
 
     async def inspect(self, submission: Submission) -> Inspected:
@@ -70,7 +70,7 @@ class Inspection:
             async with self._inflight.turn(submission):
                 return await self.replay(submission) or await self._inspect(submission)
         except DeadlineMissed:
-            self._metrics.deadlines.labels(product if self._scoring.serves(product) else "").inc()
+            self._observer.metrics.deadlines.labels(product if self._scoring.serves(product) else "").inc()
             raise
 
     async def replay(self, submission: Submission) -> Inspected | None:
@@ -101,9 +101,10 @@ class Inspection:
         if record.id != submission.id:  # another process was quicker with the same key
             return await self._again(record, part)
         stages.lap("ledger")
-        self._observe(record, stages)
-        timings = stages.rounded | {"total": stages.total}
-        return Inspected(record=replace(record, timings_ms=timings), drawn=drawn if part.inline else None)
+        record = replace(record, timings_ms=stages.rounded | {"total": stages.total})
+        self._observer.observe(record, seen)
+        log.info("%s", record.verdict, extra={"verdict_id": record.id, "score": round(seen.scored.score, 4)})
+        return Inspected(record=record, drawn=drawn if part.inline else None)
 
     async def _commit(self, record: Record, submission: Submission) -> Record:
         if time.monotonic() > submission.due:
@@ -112,7 +113,7 @@ class Inspection:
 
     async def _again(self, found: Record, part: Part) -> Inspected:
         """A verdict that was given before, with its heatmap where that is still kept."""
-        self._metrics.replays.inc()
+        self._observer.metrics.replays.inc()
         drawn = None
         if part.inline and found.heatmap is not None:
             try:
@@ -127,14 +128,6 @@ class Inspection:
             self._pictures.save(verdict_id, style, drawn)
         except HeatmapLost as error:
             log.error("%s", error)
-            self._metrics.heatmaps_lost.inc()
+            self._observer.metrics.heatmaps_lost.inc()
             return False
         return True
-
-    def _observe(self, record: Record, stages: Stages) -> None:
-        for stage, milliseconds in stages.laps.items():
-            self._metrics.stages.labels(record.product, stage).observe(milliseconds / 1000)
-        self._metrics.verdicts.labels(record.product, record.verdict).inc()
-        score, ng_above = record.score or 0.0, record.ng_above or 0.0
-        if ng_above > 0:  # a standardised score has no fixed zero
-            self._metrics.ratio.labels(record.product).observe(score / ng_above)

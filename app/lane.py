@@ -18,6 +18,7 @@ from typing import Literal
 
 from app.backlog import MAX_ATTEMPTS, Backlog
 from app.job import Job, Timing, outcome_of, outcome_of_load
+from app.load_tally import LoadTally
 from app.pace import Pace
 from app.pool_errors import PoolError
 from app.work import ModelRef
@@ -48,6 +49,7 @@ class Lane:
         """Product → largest golden |Δscore| of the version that was loaded last."""
         self.loaded: dict[str, ModelRef] = {}
         """Digest → model in the memory of this process, not of the one before it."""
+        self.tally = LoadTally()
         self.state: LaneState = "starting"
         self.since = datetime.now(UTC)
         self.thread = threading.Thread(target=self._run, name=f"lane-{device}", daemon=True)
@@ -154,13 +156,15 @@ class Lane:
         if self._pipe is None:
             raise EOFError("no worker")
         self._is_loading = not pictures
+        started = time.monotonic()
         self._pipe.send((model, pictures))
         answer: Answer = self._pipe.recv()
         self.resident_bytes, self.runs_on = answer.resident_bytes, answer.device or self.runs_on
         if answer.refused is None and answer.fault is None and answer.too_large is None:
             self.golden_delta[model.product] = answer.golden_delta
         known = self.loaded | {model.digest: model}
-        self.loaded = {digest: known[digest] for digest in answer.resident if digest in known}
+        before, self.loaded = self.loaded, {digest: known[digest] for digest in answer.resident if digest in known}
+        self.tally.note(before, self.loaded, time.monotonic() - started)
         return answer
 
     def _serve(self, jobs: list[Job]) -> None:

@@ -13,13 +13,18 @@ from app.batching import BatchLimits
 from app.catalog import Catalog
 from app.changeover import Changeover
 from app.deadline import Deadlines
+from app.drift import Drift
 from app.errors import install_handlers
+from app.followed import Followed, follow
 from app.inflight import InFlight
 from app.inspection import Inspection
+from app.keys import Keyring
 from app.later import Later
 from app.ledger.database import ledger_url
 from app.ledger.ledger import Ledger
+from app.live_metrics import Sources
 from app.metrics import Metrics, RequestCount
+from app.observer import Observer
 from app.openapi import install_openapi
 from app.pictures import DAY_S, PictureStore, Retention, keep_within_limits
 from app.pool import Pool, PoolLimits
@@ -27,8 +32,11 @@ from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
 from app.routes import changeover, console, dispositions, docs, health, inspect, parts, products, verdicts
 from app.scoring import Scoring
+from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
+from app.spans import open_spans
 from app.status import Run
+from app.upload import Uploads
 from app.worker import Loader, load_detector
 from detector.decode import DecodeLimits
 from model_store.registry import Registry
@@ -37,17 +45,19 @@ VERSION = "0.1.0"
 
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
-    """The service; its workers start with it and are drained when it stops."""
+    """The service; its workers start with it and are drained when it stops. `BadKeyFile`, OSError: no keys to read."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
         _wire_pool(state, settings, loader)
         _wire_inspection(state, settings)
+        _wire_metrics(state, settings)
         state.pool.start()
         background = [
             asyncio.create_task(state.catalog.stay_ready()),
             asyncio.create_task(keep_within_limits(state.pictures)),
+            asyncio.create_task(follow(state.followed)),
             asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
         ]
         yield
@@ -59,17 +69,34 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await task
         await state.ledger.close()
+        await asyncio.to_thread(spans.close)
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
-    metrics = Metrics()
+    spans = open_spans(settings.otlp_endpoint, VERSION)
+    metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     for module in (inspect, verdicts, dispositions, parts, products, changeover, health, docs, console):
         app.include_router(module.router)
+    keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)
+    app.add_middleware(Uploads, timeout_s=settings.upload_timeout_s)
+    app.add_middleware(
+        Guard, keyring=keyring, open_routes=parse_open_routes(settings.open_routes), metrics=metrics
+    )  # outside of the body: strangers' bytes are not read
     app.add_middleware(RequestCount, metrics=metrics)
-    app.add_middleware(Arrivals)  # outermost: the id is on every answer
-    install_openapi(app)
+    app.add_middleware(Arrivals, spans=spans)  # outermost: the id is on every answer
+    install_openapi(app, has_keys=keyring is not None)
     return app
+
+
+def _read_keys(state: State, settings: Settings) -> Keyring | None:
+    """The keys, followed from now on; None where there are to be none."""
+    state.followed = []
+    if settings.keys_file is None:
+        return None
+    keyring = Keyring(settings.keys_file)
+    state.followed.append(Followed("keys", (settings.keys_file,), keyring.read))
+    return keyring
 
 
 def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:
@@ -94,12 +121,13 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     state.deadlines = Deadlines(settings.deadline_ms, settings.product_deadlines_ms)
     state.ledger, state.inflight = Ledger(ledger_url(settings.data, settings.ledger_url)), InFlight(state.admission)
     state.pictures = PictureStore(settings.data / "heatmaps", retention)
+    state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.inspection = Inspection(
         inflight=state.inflight,
         scoring=Scoring(catalog=state.catalog, pool=state.pool, quarantine=state.quarantine, limits=decode_limits),
         ledger=state.ledger,
         pictures=state.pictures,
-        metrics=state.metrics,
+        observer=Observer(state.metrics, state.drift),
         software=VERSION,
     )
     state.refusals = Refusals(
@@ -110,3 +138,20 @@ def _wire_inspection(state: State, settings: Settings) -> None:
         software=VERSION,
     )
     state.later = Later(state.inflight, state.inspection, state.refusals)
+
+
+def _wire_metrics(state: State, settings: Settings) -> None:
+    """What is looked up at each scrape."""
+    state.sources = Sources(
+        run=state.run,
+        pool=state.pool,
+        admission=state.admission,
+        catalog=state.catalog,
+        quarantine=state.quarantine,
+        pictures=state.pictures,
+        drift=state.drift,
+        ledger=state.ledger,
+        followed=state.followed,
+        metrics=state.metrics,
+        places={"data": settings.data, "models": settings.model_store},
+    )

@@ -6,6 +6,7 @@ nothing.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from app.admission import Admission, Held
 from app.catalog import Catalog
+from app.followed import Followed
 from app.lane import Lane, LaneState
 from app.ledger.ledger import Ledger
 from app.pool import Pool
@@ -61,7 +63,10 @@ class ProductStatus(BaseModel):
 
 
 class Status(BaseModel):
-    """`not_ready` says why /readyz is false; `degraded` is `cpu` where a CUDA device is wanted and not there."""
+    """`not_ready` says why /readyz is false; `degraded` is `cpu` where a CUDA device is wanted and not there.
+
+    `stale` has each file (keys, certificate) whose newest content cannot be used, and why: that of before is in use.
+    """
 
     version: str
     started_at: datetime
@@ -69,6 +74,7 @@ class Status(BaseModel):
     draining: bool
     degraded: Literal["cpu"] | None
     not_ready: list[str]
+    stale: dict[str, str]
     workers: list[WorkerStatus]
     queues: Queues
     products: list[ProductStatus]
@@ -97,7 +103,9 @@ def why_not_ready(run: Run, pool: Pool, catalog: Catalog, ledger: Ledger) -> lis
     return reasons
 
 
-async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catalog, ledger: Ledger) -> Status:
+async def describe(
+    *, run: Run, pool: Pool, admission: Admission, catalog: Catalog, ledger: Ledger, followed: Sequence[Followed]
+) -> Status:
     """All of it, as it is now."""
     names = await asyncio.to_thread(catalog.products)
     now = time.monotonic()
@@ -108,6 +116,7 @@ async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catal
         draining=run.stopping.is_set(),
         degraded="cpu" if any(lane.is_degraded for lane in pool.lanes) else None,
         not_ready=why_not_ready(run, pool, catalog, ledger),
+        stale={file.name: file.trouble for file in followed if file.trouble is not None},
         workers=[_worker(lane) for lane in pool.lanes],
         queues=Queues(
             total=_queue(admission.total, now),

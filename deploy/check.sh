@@ -26,7 +26,7 @@ check() {
                 [ "$(find . -type f | wc -l)" -eq "$(($(wc -l <SHA256SUMS) + 1))" ])
             ;;
         dockerfile) hadolint Dockerfile ;;
-        compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose config --quiet ;;
+        compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose --profile factory config --quiet ;;
         compose-cuda)
             GRAFANA_ADMIN_PASSWORD=unused docker-compose -f docker-compose.yml -f deploy/docker-compose.cuda.yml config --quiet
             ;;

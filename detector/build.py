@@ -114,7 +114,7 @@ def _fader(spec: FaderSpec) -> Fader:
 
 def _evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
     evidence, size = spec.evidence, spec.input
-    standardiser = Standardiser(evidence.standardise, len(evidence.maps), height=size.height, width=size.width)
+    standardiser = Standardiser(evidence.standardise, evidence.maps, height=size.height, width=size.width)
     fields: dict[str, GaussianField] = {
         source: GaussianField(features, channels=channels, rows=rows, columns=columns)
         for source, features, channels, (rows, columns) in _sources(spec, backbone)

@@ -1,6 +1,7 @@
 """Detector: pictures → saliency → mosaic → U-Net + FADeR → evidence → Anomaly.
 
 In: (B,3,H,W) float32 in [0, 1], of the size in the spec. Out: score (B,) and heatmap (B,H,W).
+What no evidence reads is not computed: where features alone decide, the reconstruction is drawn by `explain` only.
 Stateless: the result for a picture depends on no other picture in the batch and on no call before.
 """
 
@@ -30,6 +31,21 @@ class Anomaly:
     """(B,) float32, unclamped; higher is more anomalous."""
     heatmap: Tensor
     """(B,H,W) float32 in units of the score: where a score exceeds a threshold, some pixel does."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What those parts make of pictures that no product trains: saliency and frozen backbone."""
+
+    masks: Tensor | None
+    """(B,1,H,W), 1 = hidden; None where nothing is reconstructed."""
+    features: Sequence[Tensor]
+    """Backbone maps (B,C,h,w) of the depths that the spec names; none where they are no evidence."""
+
+    def of(self, rows: slice) -> "Sight":
+        """That of some of the pictures."""
+        masks = None if self.masks is None else self.masks[rows]
+        return Sight(masks, [maps[rows] for maps in self.features])
 
 
 @dataclass(frozen=True)
@@ -72,32 +88,49 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
         """(B,3,H,W) in [0, 1] → Anomaly."""
-        score, heatmap = self.evidence(self.clues(pictures))
+        return self.assess(pictures, self.see(pictures))
+
+    @torch.inference_mode()
+    def see(self, pictures: Tensor) -> Sight:
+        """The half of `forward` that is the same for every product of one `spec.sight`."""
+        evidence = self.spec.evidence
+        masks = self.saliency(pictures) if evidence.residuals else None
+        return Sight(masks, self.features(pictures, "backbone") if "backbone" in evidence.maps else ())
+
+    @torch.inference_mode()
+    def assess(self, pictures: Tensor, sight: Sight) -> Anomaly:
+        """The other half: reconstruction and evidence, with this product's own weights."""
+        score, heatmap = self.evidence(self.clues(pictures, sight))
         return Anomaly(score, heatmap)
 
     @torch.inference_mode()
     def explain(self, pictures: Tensor) -> Explanation:
-        """The same computation as `forward`, with every step kept."""
+        """What `forward` computes, and the reconstruction with every step on the way to it."""
         masks = self.saliency(pictures)
         hints = self.hints(pictures, masks)
-        clues = self.clues(pictures)
-        score, heatmap = self.evidence(clues)
-        return Explanation(masks, hints, self.gate(hints), clues.reconstructions.mean(dim=0), heatmap, score)
+        reconstruction = self.rebuild(pictures, masks).mean(dim=0)
+        anomaly = self(pictures)
+        return Explanation(masks, hints, self.gate(hints), reconstruction, anomaly.heatmap, anomaly.score)
 
     @torch.inference_mode()
     def raw_evidence(self, pictures: Tensor) -> Tensor:
         """Evidence maps (B,M,H,W) of pictures before they are standardised: what that is fitted on."""
-        return self.evidence.raw(self.clues(pictures))
+        return self.evidence.raw(self.clues(pictures, self.see(pictures)))
 
     @torch.inference_mode()
     def feature_grid(self, pictures: Tensor, source: FeatureSource) -> Tensor:
         """Feature vectors (B,C,h,w) of one source of evidence: what its distributions are fitted on."""
         return self.evidence.grid(source, self.features(pictures, source))
 
-    def clues(self, pictures: Tensor) -> Clues:
+    def clues(self, pictures: Tensor, sight: Sight) -> Clues:
         """Everything that evidence is made of."""
-        features = {name: self.features(pictures, name) for name in FEATURES if name in self.spec.evidence.maps}
-        return Clues(pictures, self.rebuild(pictures), features)
+        features = {
+            name: sight.features if name == "backbone" else self.features(pictures, name)
+            for name in FEATURES
+            if name in self.spec.evidence.maps
+        }
+        reconstructions = None if sight.masks is None else self.rebuild(pictures, sight.masks)
+        return Clues(pictures, reconstructions, features)
 
     def features(self, pictures: Tensor, source: FeatureSource) -> list[Tensor]:
         """Feature maps (B,C,h,w) of the depths that the spec names."""
@@ -108,11 +141,11 @@ class Detector(nn.Module):
             raise SpecError("evidence from a backbone needs one")
         return self.backbone.stages(pictures, self.spec.evidence.backbone.levels)
 
-    def rebuild(self, pictures: Tensor) -> Tensor:
-        """(B,3,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each cell side of disjoint masks (RIAD)."""
+    def rebuild(self, pictures: Tensor, masks: Tensor) -> Tensor:
+        """(B,3,H,W), (B,1,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each of RIAD's cell sides."""
         if isinstance(self.saliency, DisjointSaliency):
-            return torch.stack([assemble(pictures, masks, self._rebuild_hidden) for masks in self.saliency.masks])
-        return self._rebuild_hidden(pictures, self.saliency(pictures)).unsqueeze(0)
+            return torch.stack([assemble(pictures, sets, self._rebuild_hidden) for sets in self.saliency.masks])
+        return self._rebuild_hidden(pictures, masks).unsqueeze(0)
 
     def hints(self, pictures: Tensor, masks: Tensor) -> Tensor:
         """(B,3,H,W) and (B,1,H,W) or (1,1,H,W) → I' (B,3,H,W)."""

@@ -8,7 +8,7 @@ helps most, if it helps at all. A map that finds nothing would only add its nois
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,21 @@ def fit_fusion(detector: Detector, held_out: Pictures, *, seed: int) -> None:
         return
     trial = _trial(detector, held_out[:MOST], seed)
     detector.evidence.weights.copy_(choose_weights(trial, detector.spec.evidence))
+
+
+def drop_idle_maps(detector: Detector) -> None:
+    """Evidence that counts for nothing is neither computed nor stored; its statistics go, in place."""
+    evidence = detector.evidence
+    kept = [place for place, weight in enumerate(evidence.weights.tolist()) if weight > 0]
+    names = tuple(evidence.spec.maps[place] for place in kept)
+    reads_backbone = "backbone" in names or detector.spec.saliency.kind in ("attention", "activation")
+    detector.backbone = detector.backbone if reads_backbone else None
+    detector.spec = replace(
+        detector.spec,
+        backbone=detector.spec.backbone if reads_backbone else None,
+        evidence=replace(evidence.spec, maps=names),
+    )
+    detector.evidence = evidence.of(kept)
 
 
 def choose_weights(trial: Trial, spec: EvidenceSpec) -> Tensor:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 
@@ -19,7 +20,7 @@ from model_store.backbones import BackboneStore
 from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
 from training.budget import Budget, Workload
-from training.calibrate import calibrate_scores, pick_device, score_pictures
+from training.calibrate import calibrate_scores, measure_health, pick_device, score_pictures
 from training.config import TrainConfig
 from training.data import Dataset, load_pictures, read_dataset
 from training.dataset_lint import check_dataset
@@ -28,9 +29,9 @@ from training.evaluate import Evaluation, judge_parts, measure
 from training.export import choose_golden, export
 from training.fit import EpochRecord, Plan, fit_reconstruction
 from training.fit_checks import check_reconstructions
-from training.fit_evidence import fit_evidence
+from training.fit_evidence import fit_evidence, fit_fields
 from training.fit_fader import FaderEpoch, fit_fader
-from training.fit_fusion import fit_fusion
+from training.fit_fusion import drop_idle_maps, fit_fusion
 from training.listener import Listener
 from training.rebuild import Pictures
 from training.run_folder import RunFolder
@@ -88,13 +89,15 @@ def fit(run: Run, listener: Listener) -> Detector:
     listener.stage("what is normal", 1)
     fit_evidence(detector, pictures, held_out)
     fit_fusion(detector, held_out, seed=config.seed)
+    drop_idle_maps(detector)
+    fit_fields(detector, np.concatenate((pictures, held_out)))
     listener.step(1, "")
     run.folder.write_detector(detector_weights(detector))
     seconds = sum(record.seconds for record in epochs) + sum(record.seconds for record in fader_epochs)
     run.folder.write(
         FIT,
         {
-            "spec": _SPEC.dump_python(spec, mode="json"),
+            "spec": _SPEC.dump_python(detector.spec, mode="json"),
             "minutes": seconds / 60,
             "device": str(next(detector.parameters()).device),
             "chosen_epochs": len(epochs),
@@ -159,6 +162,7 @@ def publish(
         record=_record(run, detector),
         metrics=evaluation.metrics,
         golden=golden,
+        image_health=measure_health(run.dataset.calibrate, run.config.input),
         activate=activate,
     )
 

@@ -51,6 +51,10 @@ class Ledger:
         """Why the last commit failed; None where it did not."""
         return self._writer.trouble
 
+    def oldest_s(self, now: float) -> float:
+        """Age of the oldest record that waits for its commit, at a moment of time.monotonic(); 0 where none does."""
+        return self._writer.oldest_s(now)
+
     async def append(self, record: Record) -> Committed:
         """Commit one record; where its key is known, what was committed under it."""
         committed: Committed = await self._writer.write(record)

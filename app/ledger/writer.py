@@ -9,6 +9,7 @@ the next one. A record that the database cannot take fails alone.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class _Entry:
     what: What
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    at: float
+    """A moment of time.monotonic()."""
 
 
 class Writer:
@@ -51,6 +54,8 @@ class Writer:
         self._engine = writing(engine)
         self._on_commit = on_commit
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._waiting: dict[_Entry, None] = {}
+        """Of the event loop: without an answer, the oldest first."""
         self.trouble: str | None = None
         """What the database said to the last commit; None where it took it."""
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -61,9 +66,14 @@ class Writer:
         if self._queue.qsize() >= LIMIT:
             raise LedgerBusy(f"{LIMIT} records wait to be committed already")
         loop = asyncio.get_running_loop()
-        entry = _Entry(what, loop.create_future(), loop)
+        entry = _Entry(what, loop.create_future(), loop, time.monotonic())
+        self._waiting[entry] = None
         self._queue.put(entry)
         return await entry.future
+
+    def oldest_s(self, now: float) -> float:
+        """Age of the oldest that waits for its commit; 0 where none does."""
+        return max(0.0, now - next(iter(self._waiting)).at) if self._waiting else 0.0
 
     def close(self) -> None:
         """Commit what waits, then end."""
@@ -130,6 +140,7 @@ class Writer:
         """In the event loop: callers that have gone away are left alone."""
         numbers = [outcome.record.seq for _, outcome in pairs if isinstance(outcome, Committed)]
         for entry, outcome in pairs:
+            self._waiting.pop(entry, None)
             if entry.future.done():
                 continue
             if isinstance(outcome, LedgerError):

@@ -15,6 +15,7 @@ from model_store.errors import UnknownProduct
 router = APIRouter(prefix="/products/{product}", tags=["changeover"])
 STORE = ("product.unknown", "product.bad_name", "product.unavailable")
 CHANGE = (*STORE, "product.version_refused", "product.too_large")
+BODY = ("product.unknown_version", "request.invalid", "request.too_large", "request.too_slow")
 NEWEST = Prepare()
 VersionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
 
@@ -33,7 +34,7 @@ async def versions(request: Request, product: str) -> list[Version]:
     return [Version(version=it, active=it == active, serving=it == serving) for it in known]
 
 
-@router.post("/prepare", status_code=202, responses=problems(*STORE, "product.unknown_version", "request.invalid"))
+@router.post("/prepare", status_code=202, responses=problems(*STORE, *BODY))
 async def prepare(request: Request, product: str, body: Annotated[Prepare, Body()] = NEWEST) -> Preparing:
     """Load a version onto a worker, so that its activation is quick. Answers at once; GET shows the progress."""
     changeover: Changeover = request.app.state.changeover

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 
 from app.catalog import Catalog
+from app.drift import Drift, DriftReport
 from app.openapi import problems
 from app.schemas import Product
 from model_store.errors import UnknownProduct
@@ -24,6 +25,19 @@ async def product(request: Request, product: str) -> Product:
     if product not in catalog.products():
         raise UnknownProduct(f"no version of {product!r} is in the store")
     return describe(catalog, product)
+
+
+@router.get("/products/{product}/drift", responses=problems("product.unknown", "product.unavailable"))
+async def drift(request: Request, product: str) -> list[DriftReport]:
+    """By station: has something changed since calibration, and is it the lamp or the product? `cause` says it.
+
+    Empty until parts have come. `scores` is null before 50 good-judged parts; `rejects.rate` while it is learned.
+    """
+    state = request.app.state
+    if product not in state.catalog.products():
+        raise UnknownProduct(f"no version of {product!r} is in the store")
+    found: Drift = state.drift
+    return found.reports(product)
 
 
 def describe(catalog: Catalog, name: str) -> Product:

@@ -1,17 +1,13 @@
 """The console of a service that wants keys: it asks for one, keeps it in its tab, and shows what the key may not do."""
 
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.line import ROOT, Line, running
-
-if not (ROOT / "app/keys.py").is_file():
-    pytest.skip("this service has no keys", allow_module_level=True)
-add_key = import_module("app.keys").add_key
+from app.keys import add_key
+from tests.console.line import Line, running
 
 
 @pytest.fixture(scope="module")

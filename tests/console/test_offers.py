@@ -54,7 +54,6 @@ def test_the_status_says_what_is_kept(page: Page, line: Line) -> None:
 
 
 def test_the_status_tells_drift_by_station_and_cause(page: Page, line: Line) -> None:
-    need(line, "/products/{product}/drift")
     line.post("K-3", "ok", station="Look 6")
     look(page, line, "status")
     expect(page.locator("tr", has_text="Look 6").locator(".state")).to_have_text("nothing changed")

@@ -84,9 +84,9 @@ def test_a_finding_is_one_key_and_counts_in_the_agreement(page: Page, line: Line
     expect(page.locator(".card-head h2")).to_have_text("Q-1")
     page.keyboard.press("d")
     expect(page.locator(".card-head h2")).not_to_have_text("Q-1")
+    expect(page.locator("tr", has_text="REVIEW").locator("td").nth(2)).not_to_have_text("0")
     (found,) = line.read(f"/verdicts/{newest(line, 'Q-1')['id']}/dispositions")
     assert (found["found"], found["who"]) == ("defective", "Kim")
-    expect(page.locator("tr", has_text="REVIEW").locator("td").nth(2)).not_to_have_text("0")
 
 
 def newest(line: Line, part: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.decode import decode
+from model_store.manifest import read_manifest
 from model_store.registry import Registry
 from tests.model_store.drafts import png
 from training.cli import main
@@ -69,6 +71,15 @@ def test_a_version_can_be_published_without_serving(work: Path, capsys: pytest.C
     registry = Registry(work / "store")
     assert (registry.versions("plate"), registry.active("plate")) == ((1, 2), 1)
     assert "compare plate plate@2" in capsys.readouterr().out
+
+
+def test_a_version_knows_the_health_of_its_calibration_pictures(fitted: Path) -> None:
+    manifest, _ = read_manifest(Registry(fitted / "store").resolve("plate@1").path)
+    samples = open_run(RunFolder(fitted / "runs/plate")).dataset.calibrate
+    means = [decode(sample.path.read_bytes(), manifest.detector.input).pixels.mean() / 255 for sample in samples]
+    assert manifest.image_health is not None
+    assert manifest.image_health.pictures == len(samples) == 8
+    assert manifest.image_health.centre.mean == pytest.approx(np.mean(means), abs=0.02)
 
 
 def test_a_budget_that_is_too_short_stops_with_advice(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ const EVERY_MS = 10_000;
 
 /** Every product's stations. */
 export function Drift({ products }) {
-  return html`<div class="card"><h2 class="title">${t("drift")}</h2>
+  return html`<div class="card" role="region" tabindex="0" aria-label=${t("drift")}><h2 class="title">${t("drift")}</h2>
     <table class="table"><thead><tr><th>${t("product")}</th><th>${t("station")}</th><th>${t("drift.parts")}</th><th>${t("drift.cause")}</th>
       <th>PSI</th><th>KS</th><th>${t("drift.rejects")}</th><th>${t("drift.why")}</th></tr></thead>
       <tbody>${products.map((product) => html`<${Rows} key=${product} product=${product} />`)}</tbody></table></div>`;

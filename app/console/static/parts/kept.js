@@ -9,7 +9,7 @@ const EVERY_MS = 10_000;
 /** A row for each kind. */
 export function Kept() {
   const { value, problem } = usePolled("retention", EVERY_MS);
-  return html`<div class="card"><h2 class="title">${t("kept")}</h2>
+  return html`<div class="card" role="region" tabindex="0" aria-label=${t("kept")}><h2 class="title">${t("kept")}</h2>
     <${Refused} problem=${problem} />
     ${value && html`<table class="table"><thead><tr><td></td><th>${t("kept.policy")}</th><th>${t("kept.days")}</th><th>${t("kept.bytes")}</th>
       <th>${t("kept.files")}</th><th>${t("kept.held")}</th><th>${t("kept.oldest")}</th></tr></thead>

@@ -32,12 +32,12 @@ export function Status() {
       <${Figure} name=${t("status.uptime")} value=${span(status.uptime_s)} note=${`inspect-line ${status.version}`} />
     </div>
     <div class="columns">
-      <div class="card"><h2 class="title">${t("status.devices")}</h2><${Workers} workers=${status.workers} /></div>
-      <div class="card"><h2 class="title">${t("view.products")}</h2><${Loaded} status=${status} /></div>
+      <div class="card" role="region" tabindex="0" aria-label=${t("status.devices")}><h2 class="title">${t("status.devices")}</h2><${Workers} workers=${status.workers} /></div>
+      <div class="card" role="region" tabindex="0" aria-label=${t("view.products")}><h2 class="title">${t("view.products")}</h2><${Loaded} status=${status} /></div>
     </div>
     ${hasDrift() && html`<${Drift} products=${status.products.map((it) => it.product)} />`}
     ${hasRetention() && html`<${Kept} />`}
-    <div class="card"><h2 class="title">${t("status.errors")}</h2><${Errors} /></div>
+    <div class="card" role="region" tabindex="0" aria-label=${t("status.errors")}><h2 class="title">${t("status.errors")}</h2><${Errors} /></div>
   </section>`;
 }
 
