@@ -35,7 +35,19 @@ from app.pool import Pool, PoolLimits
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
 from app.replay import Replays
-from app.routes import changeover, dispositions, docs, health, inspect, keeping, parts, products, thresholds, verdicts
+from app.routes import (
+    changeover,
+    console,
+    dispositions,
+    docs,
+    health,
+    inspect,
+    keeping,
+    parts,
+    products,
+    thresholds,
+    verdicts,
+)
 from app.scoring import Scoring
 from app.security import Guard, parse_open_routes
 from app.settings import Settings, find_devices
@@ -85,7 +97,19 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     spans = open_spans(settings.otlp_endpoint, VERSION)
     metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
-    for module in (inspect, verdicts, keeping, dispositions, parts, products, thresholds, changeover, health, docs):
+    for module in (
+        inspect,
+        verdicts,
+        keeping,
+        dispositions,
+        parts,
+        products,
+        thresholds,
+        changeover,
+        health,
+        docs,
+        console,
+    ):
         app.include_router(module.router)
     keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)

@@ -5,6 +5,7 @@ draws. One thread writes, for all callers together (app/ledger/writer.py); a few
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +33,7 @@ from app.ledger.writer import Probe, Writer
 T = TypeVar("T")
 P = ParamSpec("P")
 LATEST = "latest"  # in place of a cursor: what comes from now on
+BEFORE_LATEST = re.compile(r"latest-([1-9][0-9]{0,8})")  # and so many numbers before it
 
 
 class Ledger:
@@ -146,6 +148,8 @@ class Ledger:
             return now.last_seq
         if cursor is None:
             return now.retired_seq
+        if before := BEFORE_LATEST.fullmatch(cursor):
+            return max(now.retired_seq, now.last_seq - int(before[1]))
         seq = self._cursors.read(cursor)
         if seq < now.retired_seq:
             raise CursorRetired("verdicts after this cursor were retired", earliest=self.cursor(now.retired_seq))

@@ -31,8 +31,9 @@ async def verdicts(request: Request, query: Annotated[Listing, Query()]) -> Resp
 
     Poll with the `cursor` of the answer before; `wait` holds the request until something fits, at most so many seconds.
     A page may be empty and still have `more: true`: go on with its `cursor`. Without `after` it begins with the oldest;
-    `after=latest` with what comes from now on. `Accept: application/x-ndjson` gives a record per line, `text/csv` a
-    table; the cursor is then in the headers `X-Cursor` and `Link`.
+    `after=latest` with what comes from now on, `after=latest-500` with the last 500 numbers. `Accept:
+    application/x-ndjson` gives a record per line, `text/csv` a table; the cursor is then in the headers `X-Cursor` and
+    `Link`.
     """
     ledger: Ledger = request.app.state.ledger
     after = await ledger.place(query.after)

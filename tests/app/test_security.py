@@ -65,8 +65,9 @@ def test_every_route_of_the_app_has_a_scope_and_no_other_has_one(tmp_path: Path)
     assert {route.replace("HEAD ", "GET ") for route in routes_of(app)} == set(ROUTES)
 
 
-def test_only_looking_whether_it_lives_needs_nothing_ever() -> None:
-    assert [route for route, scope in ROUTES.items() if scope is None] == ["GET /livez"]
+def test_only_looking_whether_it_lives_and_the_empty_console_need_nothing_ever() -> None:
+    open_to_all = ["GET /livez", "GET /console", "GET /console/assets/{path:path}"]
+    assert [route for route, scope in ROUTES.items() if scope is None] == open_to_all
     assert {ROUTES[f"GET {path}"] for path in MAY_BE_OPEN} == {"read"}
 
 

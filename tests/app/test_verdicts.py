@@ -43,6 +43,15 @@ def test_pages_follow_each_other_by_cursor_and_by_link(client: TestClient) -> No
     assert client.get("/verdicts", params={"after": "latest"}).json()["cursor"] == rest["cursor"]
 
 
+def test_a_page_may_begin_so_many_numbers_before_the_latest(client: TestClient) -> None:
+    def found(after: str) -> list[int]:
+        return [each["seq"] for each in client.get("/verdicts", params={"after": after}).json()["verdicts"]]
+
+    assert found("latest-2") == [4, 5]
+    assert found("latest-900") == [1, 2, 3, 4, 5]
+    assert client.get("/verdicts", params={"after": "latest-0"}).json()["code"] == "cursor.bad"
+
+
 def test_a_record_is_the_same_in_a_page_alone_and_in_every_form(client: TestClient) -> None:
     first = client.get("/verdicts?limit=1").json()["verdicts"][0]
     assert client.get(f"/verdicts/{first['id']}").json() == first
