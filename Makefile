@@ -34,8 +34,9 @@ lint: setup ## format, rules, types, import contracts, deployment files
 test: setup ## the test suite (no GPU tests, no slow ones)
 	$(BIN)/pytest -q -m "not gpu and not slow"
 
-bench: setup ## measure the service on this machine
-	PYTHONPATH=. $(BIN)/python benchmarks/inspect_latency.py
+bench: setup ## measure the service on this machine (an hour; tables in var/benchmarks)
+	@for name in inspect_latency line saturation overload worker_killed cold_load soak; do \
+		PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || echo "make: $$name missed its aim" >&2; done
 
 services: ## install the programs that tests and checks call (Debian, as root; elsewhere: list what is missing)
 	@deploy/services.sh

@@ -36,8 +36,9 @@ def main() -> int:
         *("fit", "--product", PRODUCT, "--data", str(WORK / "data"), "--config", "demo"),
         *("--store", str(WORK / "models"), "--runs", str(WORK / "runs")),
     )
+    protection = ("INSPECT_KEYS_", "INSPECT_TLS_")  # a line's would keep the demo out
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith(protection)},
         "INSPECT_PORT": str(PORT),
         "INSPECT_HOST": HOST,
         "INSPECT_MODEL_STORE": str(WORK / "models"),

@@ -1,98 +1,117 @@
-"""`python -m app` serves the model store until SIGTERM or Ctrl-C; `python -m app migrate` prepares the ledger."""
+"""`python -m app` serves the model store until SIGTERM or Ctrl-C; `key NAME` makes an API key, `migrate` the ledger."""
 
-import argparse
-import asyncio
 import logging
-import math
-import os
-import signal
 import sys
-import time
-from collections.abc import Callable
-from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, NoReturn
 
-import uvicorn
+import typer
 from fastapi import FastAPI
 from pydantic import ValidationError
+from sqlalchemy import Engine
 
 from app.delivery.errors import BadTargets
+from app.keys import SCOPES, BadKeyFile, add_key
 from app.ledger.database import ledger_url, open_engine
 from app.ledger.errors import LedgerError
 from app.ledger.migrate import ensure_schema, migrate
+from app.logs import LoggingLoader, configure
 from app.main import create_app
+from app.server import RefusedStart, check_binding, serve
 from app.settings import Settings
+from app.spans import OtelMissing
+from app.worker import Loader, load_detector
 
-FORCED_EXIT = 1
-SWITCH_S = 0.001  # Python's 5 ms let a busy event loop hold up each answer of the database to the ledger's thread
-
-
-class Server(uvicorn.Server):
-    """Stops in steps: readiness is false at once, listening ends after the grace, what is in flight is answered."""
-
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, grace_s: float) -> None:
-        super().__init__(config)
-        self._stopping = stopping
-        self._grace_s = grace_s
-        self._stops_at = math.inf
-
-    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002 -- what signal.signal calls
-        """The first signal begins the stop, the second ends the process; its workers end with their pipes."""
-        if self._stopping.is_set():
-            os._exit(FORCED_EXIT)  # no clean-up: whoever asks twice wants no more waiting; verdicts are committed
-        self._stopping.set()
-        self._captured_signals.append(sig)
-        self._stops_at = time.monotonic() + self._grace_s
-
-    async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether the grace is over."""
-        self.should_exit = self.should_exit or time.monotonic() >= self._stops_at
-        return await super().on_tick(counter)
+BAD_SETTING = 2
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def main(create: Callable[[Settings], FastAPI] = create_app) -> None:
-    """Read the settings, serve, end with 0; settings, ledger or targets that are wrong: 2 and one line."""
-    parser = argparse.ArgumentParser(prog="python -m app", description="The inspection service; INSPECT_* set it up.")
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
-    command = parser.parse_args().command
-    try:
-        settings = Settings()
-        engine = open_engine(ledger_url(settings.data, settings.ledger_url))
-        if command == "migrate":
-            _say(f"the ledger has schema {migrate(engine)}")
-            return
-        ensure_schema(engine)
-        engine.dispose()
-        app = create(settings)
-    except ValidationError as exc:
-        for error in exc.errors():
-            _say(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}")
-        sys.exit(2)
-    except (LedgerError, BadTargets) as exc:
-        _say(str(exc))
-        sys.exit(2)
-    _serve(settings, app)
+@cli.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Serve. How is said by INSPECT_* in the environment: README.md. 2 and one line where a setting is wrong."""
+    if context.invoked_subcommand is not None:
+        return
+    start(read_settings())
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201
-
-
-def _serve(settings: Settings, app: FastAPI) -> None:
-    sys.setswitchinterval(SWITCH_S)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a graceful stop ends with 0, whoever asked for it
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+def start(settings: Settings, loader: Loader = load_detector) -> None:
+    """Serve until a signal; 2 and one line where it cannot be like this, a ledger that is not ours among it."""
+    configure(settings.log_level, settings.log_format)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the schema
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level,
-        access_log=False,
-        timeout_graceful_shutdown=int(settings.drain_s) + 1,
-    )
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything is answered
-        Server(config, app.state.run.stopping, settings.drain_grace_s).run()
+    try:
+        check_binding(settings)
+        app = _create_app(settings, loader)
+        _check_ledger(settings)
+        serve(app, settings)
+    except (RefusedStart, LedgerError) as error:
+        _stop(str(error))
+
+
+@cli.command()
+def key(
+    name: Annotated[str, typer.Argument(help="Who will use it; stands in the log. A-Z a-z 0-9 . _ -")],
+    scopes: Annotated[str, typer.Option(help=f"Some of {','.join(SCOPES)}; admin stands for all.")] = "inspect",
+    limit: Annotated[str | None, typer.Option(help="How often it may ask: 20/second, 600/minute.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="How long it is good; for ever if not given.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="The key file, where it is not INSPECT_KEYS_FILE.")] = None,
+) -> None:
+    """Make a key, show it this once, and append its hash to the key file. A running service takes it within seconds."""
+    path = file or read_settings().keys_file
+    if path is None:
+        _stop("which file? set INSPECT_KEYS_FILE or give --file")
+    expires = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    try:
+        made = add_key(path, name, [scope.strip() for scope in scopes.split(",")], limit, expires)
+    except (BadKeyFile, OSError) as error:
+        _stop(f"{path}: {error}")
+    typer.echo(f"{path} has its hash; the key itself is shown only here:", err=True)
+    typer.echo(made)
+
+
+@cli.command(name="migrate")
+def bring_forward() -> None:
+    """Bring the ledger to the schema of this program, or make it in an empty database. Back it up before."""
+    try:
+        typer.echo(f"the ledger has schema {migrate(_open_ledger(read_settings()))}", err=True)
+    except LedgerError as error:
+        _stop(str(error))
+
+
+def read_settings() -> Settings:
+    """From the environment; 2 and a line for each that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        _stop(*(f"INSPECT_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in exc.errors()))
+
+
+def _check_ledger(settings: Settings) -> None:
+    engine = _open_ledger(settings)
+    ensure_schema(engine)
+    engine.dispose()
+
+
+def _open_ledger(settings: Settings) -> Engine:
+    return open_engine(ledger_url(settings.data, settings.ledger_url))
+
+
+def _create_app(settings: Settings, loader: Loader) -> FastAPI:
+    try:
+        return create_app(settings, LoggingLoader(loader, settings.log_level, settings.log_format))
+    except (OtelMissing, BadTargets) as error:
+        raise RefusedStart(str(error)) from error
+    except (BadKeyFile, OSError) as error:
+        raise RefusedStart(f"INSPECT_KEYS_FILE: {error}; `python -m app key` makes one") from error
+
+
+def _stop(*lines: str) -> NoReturn:
+    for line in lines:
+        typer.echo(line, err=True)
+    sys.exit(BAD_SETTING)
 
 
 if __name__ == "__main__":
-    main()
+    cli()

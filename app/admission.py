@@ -3,7 +3,7 @@
 In: the product and the bytes of a picture that has come. Out: leave to go on, given back when it is answered, whatever
 the answer. Refuses: a picture when all products together, or its own, hold as many pictures or bytes as they may
 (`QueueFull`, `ProductQueueFull`); both say when to come again, from the rate at which pictures were answered lately.
-Belongs to the event loop: no lock.
+Bodies are counted too, chunk by chunk, before they are pictures of a product. Belongs to the event loop: no lock.
 """
 
 import time
@@ -55,6 +55,13 @@ class Held:
         return not self.arrivals or (len(self) < pictures and self.bytes + size <= most_bytes)
 
 
+@dataclass
+class Upload:
+    """One body while it comes."""
+
+    size: int = 0
+
+
 class Admission:
     """The counts."""
 
@@ -64,6 +71,8 @@ class Admission:
         self.total = Held()
         self.products: dict[str, Held] = {}
         """Those that hold something, or were answered lately."""
+        self.uploads = 0
+        """Bytes that have come of bodies whose requests are not answered yet; those of held pictures among them."""
 
     @contextmanager
     def admit(self, product: str, size: int) -> Iterator[None]:
@@ -83,6 +92,29 @@ class Admission:
                 del held.arrivals[key]
                 held.bytes -= size
                 held.answered.append(self._clock())
+
+    @contextmanager
+    def receive(self) -> Iterator["Upload"]:
+        """Count a body from its first byte to its answer."""
+        upload = Upload()
+        try:
+            yield upload
+        finally:
+            self.uploads -= upload.size
+
+    def expect(self, upload: "Upload", size: int) -> None:
+        """Refuse a body of which `size` more bytes would not find room; of one alone they always do."""
+        others = self.uploads - upload.size
+        if others and self.uploads + size > self._limits.bytes:
+            raise QueueFull(
+                f"uploads of {self.uploads} bytes are held already", wait_s=self.total.wait_s(self._clock())
+            )
+
+    def take(self, upload: "Upload", size: int) -> None:
+        """Hold `size` more bytes of a body."""
+        self.expect(upload, size)
+        upload.size += size
+        self.uploads += size
 
     def _check(self, product: str, mine: Held, size: int) -> None:
         limits, now = self._limits, self._clock()

@@ -1,19 +1,24 @@
 """A request's head → who it is and when it came; the id goes back with every answer.
 
 In: `X-Request-Id`, if its sender gave one that can stand in a header, a log line and JSON as it is; another is replaced
-and never repeated. Out: `request.state.arrival`, and the header on the answer. Refuses nothing.
+and never repeated; `traceparent`. Out: `request.state.arrival`, both headers on the answer, and both ids in every line
+that is logged meanwhile. Refuses nothing.
 Pure ASGI: Starlette's BaseHTTPMiddleware would run every request in a task and its answer through a stream.
 """
 
 import re
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from app.spans import Spans
+from app.trace import HEADER, Trace, child_of, read_traceparent
 
 REQUEST_ID = "X-Request-Id"
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -28,28 +33,38 @@ class Arrival:
     """UTC; when the service had the request's head."""
     at: float
     """The same moment of time.monotonic()."""
+    trace: Trace = field(default_factory=lambda: child_of(None))
 
 
 class Arrivals:
     """Middleware that notes the arrival of each request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, spans: Spans) -> None:
         self._app = app
+        self._spans = spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection; what is not HTTP passes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        arrival = Arrival(choose_id(Headers(scope=scope).get(REQUEST_ID)), datetime.now(UTC), time.monotonic())
+        head, status = Headers(scope=scope), 500
+        span = self._spans.begin(read_traceparent(head.get(HEADER)))
+        arrival = Arrival(choose_id(head.get(REQUEST_ID)), datetime.now(UTC), time.monotonic(), span.trace)
         scope.setdefault("state", {})["arrival"] = arrival
 
-        async def send_with_id(message: Message) -> None:
+        async def send_with_ids(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = arrival.request_id
+                status, headers = message["status"], MutableHeaders(scope=message)
+                headers[REQUEST_ID], headers[HEADER] = arrival.request_id, arrival.trace.header
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        try:
+            with bound_contextvars(request_id=arrival.request_id, trace_id=arrival.trace.trace_id):
+                await self._app(scope, receive, send_with_ids)
+        finally:
+            span.end(scope, status)
 
 
 def choose_id(given: str | None) -> str:

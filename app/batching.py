@@ -4,12 +4,20 @@ In: what waits, and how many pictures of each product have run so far. Out: a `P
 the moment to ask again. Refuses nothing.
 
 Between products: whoever is a whole batch ahead of another that waits, waits too; so a flooded product delays another
-by one batch and no more. Among the rest, and inside a product: the earliest deadline first.
+by one batch and no more. Among the rest, and inside a product: the earliest deadline first, those that will hardly be
+in time last. A batch has as many pictures as are done before the earliest of their deadlines.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from app.pace import Cost
+
+NO_SIZES: Mapping[str, int] = MappingProxyType({})
+FREE = Cost()  # of a model that did not run lately
+MARGIN = 1.25  # of what a batch takes as a rule, also for what comes after the score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +57,26 @@ def next_batch(
     *,
     limits: BatchLimits,
     served: Mapping[str, int],
-    seconds: Mapping[str, float],
+    costs: Mapping[str, Cost],
+    sizes: Mapping[str, int] = NO_SIZES,
 ) -> Plan:
     """What runs at `now`.
 
-    `served`: product → pictures that ran already; `seconds`: model → how long its batch takes at least.
+    `served`: product → pictures that ran already; `costs`: model → how long its batches take; `sizes`: model → the
+    largest batch that its device has room for, where that is known to be less than the limit.
     """
     for place, waiter in enumerate(waiting):
         if waiter.alone:
             return Plan((place,))
-    batches = [_batch(waiting, product, limits.size) for product in dict.fromkeys(it.product for it in waiting)]
-    starts = {batch: _start(waiting, batch, limits, seconds) for batch in batches}
+    queues = [_queue(waiting, product, now, costs) for product in dict.fromkeys(it.product for it in waiting)]
+    batches, starts = [], {}
+    for queue in queues:
+        first = waiting[queue[0]]
+        cost = costs.get(first.model, FREE)
+        room = replace(limits, size=min(limits.size, sizes.get(first.model, limits.size)))
+        batch = _in_time(waiting, queue[: room.size], now, cost)
+        batches.append(batch)
+        starts[batch] = -math.inf if len(batch) < len(queue) else _start(waiting, batch, room, cost)
     ripe = [batch for batch in batches if starts[batch] <= now]
     if not ripe:
         return Plan(until=min(starts.values(), default=math.inf))
@@ -68,23 +85,41 @@ def next_batch(
     return Plan(min(fair, key=lambda batch: _urgency(waiting[batch[0]])))
 
 
-def _batch(waiting: Sequence[Waiter], product: str, size: int) -> tuple[int, ...]:
-    """Places of the most urgent pictures of `product` that need the same model as the first of them."""
-    places = [place for place, waiter in enumerate(waiting) if waiter.product == product]
-    places.sort(key=lambda place: _urgency(waiting[place]))
+def _queue(waiting: Sequence[Waiter], product: str, now: float, costs: Mapping[str, Cost]) -> tuple[int, ...]:
+    """Places of the pictures of `product` that need the same model as the first of them, the most urgent first.
+
+    Those that will hardly be in time come last: under overload the earliest deadline is the one that is just missed,
+    and who serves it first misses all of them.
+    """
+
+    def order(place: int) -> tuple[bool, float, float]:
+        waiter = waiting[place]
+        return waiter.due < now + MARGIN * costs.get(waiter.model, FREE).of(1), *_urgency(waiter)
+
+    places = sorted((place for place, waiter in enumerate(waiting) if waiter.product == product), key=order)
     model = waiting[places[0]].model
-    return tuple(place for place in places if waiting[place].model == model)[:size]
+    return tuple(place for place in places if waiting[place].model == model)
 
 
-def _start(
-    waiting: Sequence[Waiter], batch: tuple[int, ...], limits: BatchLimits, seconds: Mapping[str, float]
-) -> float:
+def _in_time(waiting: Sequence[Waiter], queue: tuple[int, ...], now: float, cost: Cost) -> tuple[int, ...]:
+    """As many of `queue` as are done before the earliest deadline among them; all where not even the first is."""
+    count, due = 1, waiting[queue[0]].due
+    if now + MARGIN * cost.of(1) > due:
+        return queue
+    for place in queue[1:]:
+        due = min(due, waiting[place].due)
+        if now + MARGIN * cost.of(count + 1) > due:
+            break
+        count += 1
+    return queue[:count]
+
+
+def _start(waiting: Sequence[Waiter], batch: tuple[int, ...], limits: BatchLimits, cost: Cost) -> float:
     """When the batch runs at the latest: full, its delay over, or its earliest deadline nearer than another delay."""
     if len(batch) >= limits.size:
         return -math.inf
-    first = waiting[batch[0]]
     oldest = min(waiting[place].since for place in batch)
-    return min(oldest + limits.delay_s, first.due - seconds.get(first.model, 0.0) - limits.delay_s)
+    return min(oldest + limits.delay_s, waiting[batch[0]].due - cost.least - limits.delay_s)
 
 
 def _urgency(waiter: Waiter) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.types import AwareDatetime
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -18,13 +18,21 @@ from starlette.requests import ClientDisconnect
 from app.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType, UploadCutOff
 from app.part import HeatmapStyle, Part
 from detector.decode import SUPPORTED_MEDIA_TYPES
+from model_store.manifest import check_product_name
 
-Name = Annotated[  # without control characters: PostgreSQL's text holds no NUL, and a name stays one line of a CSV
-    str | None,
-    BeforeValidator(lambda given: given or None),
-    Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
-]
 FORM_SLACK = 64 << 10  # bytes that boundaries and text fields may add to a picture
+LONGEST_LABEL = 128  # characters of a name that its sender gives to a part, a station or a job
+
+
+def check_printable(text: str) -> str:
+    """Refuse what could write into a log or a terminal, or turn a line around: control and format characters."""
+    if not text.isprintable():
+        raise ValueError("has a character that cannot be printed")
+    return text
+
+
+Label = Annotated[str, Field(max_length=LONGEST_LABEL), AfterValidator(check_printable)]
+Name = Annotated[Label | None, BeforeValidator(lambda given: given or None)]  # an empty field of a form names nothing
 
 
 class Fields(BaseModel):
@@ -90,7 +98,7 @@ async def _read_form(request: Request, limit: int, query: Mapping[str, str]) -> 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and int(declared) > limit:
         raise BodyTooLarge(f"the body has {declared} bytes; the limit is {limit}")
     size = 0
     try:
@@ -109,4 +117,5 @@ def _fields(values: Mapping[str, str]) -> Part:
     except ValidationError as exc:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in exc.errors())
         raise InvalidRequest(problems) from exc
+    check_product_name(fields.product)
     return Part(**dict(fields))

@@ -111,12 +111,18 @@ class Catalog:
             self._load_in_background(product)
         return served
 
-    async def load(self, found: VersionRef) -> Served:
-        """Load and prove a version on a worker. What serves stays as it is."""
+    async def load(self, found: VersionRef, reason: str = "proving") -> Served:
+        """Load and prove a version on a worker, where it stays for this reason. What serves stays as it is."""
         manifest, digest = await asyncio.to_thread(read_manifest, found.path)
         size = weigh(found.path, manifest, self._registry.backbones_root)
         ref = ModelRef(found.product, found.version, found.path.absolute(), digest, size)
-        await self._pool.prepare(ref)
+        pin = f"{reason} {found.product}"
+        self._pool.pins.hold(pin, digest)
+        try:
+            await self._pool.prepare(ref)
+        except BaseException:
+            self._pool.pins.drop(pin)
+            raise
         return Served(ref, manifest)
 
     def serve(self, served: Served) -> None:
@@ -125,6 +131,14 @@ class Catalog:
         self._served[product] = served
         self._failures.pop(product, None)
         self._checked[product] = time.monotonic()
+        self._pool.pins.hold(f"serving {product}", served.ref.digest)
+        for reason in ("proving", "prepared"):
+            self._pool.pins.drop(f"{reason} {product}", served.ref.digest)
+
+    def release(self, product: str) -> None:
+        """Let its versions leave the memory when others need room, until one is prepared or activated again."""
+        for reason in ("serving", "prepared"):
+            self._pool.pins.drop(f"{reason} {product}")
 
     def turn(self, product: str) -> asyncio.Lock:
         """Held by whoever decides what serves `product`."""
@@ -152,7 +166,8 @@ class Catalog:
             found = await asyncio.to_thread(self._registry.resolve, product)
             before, failure = self._served.get(product), self._failures.get(product)
             if before is not None and before.ref.version == found.version:
-                self.serve(before)
+                self._failures.pop(product, None)
+                self._checked[product] = time.monotonic()
                 return
             if failure and failure.version == found.version and time.monotonic() - failure.at < RETRY_S:
                 raise failure.kind(failure.reason)

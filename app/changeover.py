@@ -13,7 +13,7 @@ from typing import Literal
 
 from app.catalog import Catalog, Served
 from app.errors import NotPrepared, VersionRefused
-from app.pool_errors import ModelTooLarge, PoolError
+from app.pool_errors import ModelTooLarge, NoRoom, PoolError
 from app.residency import weigh
 from model_store.errors import ArtifactError
 from model_store.manifest import read_manifest
@@ -89,6 +89,11 @@ class Changeover:
             self._catalog.serve(served)
         return served
 
+    async def release(self, product: str) -> None:
+        """Let the memory of `product` go to others that need it."""
+        await asyncio.to_thread(self._find, product, None)
+        self._catalog.release(product)
+
     def _find(self, product: str, version: int | None) -> VersionRef:
         known = self._registry.versions(product)
         return self._registry.resolve(f"{product}@{version or max(known, default=1)}")
@@ -96,14 +101,14 @@ class Changeover:
     async def _prove(self, found: VersionRef) -> Served:
         try:
             return await self._catalog.load(found)
-        except ModelTooLarge:
+        except (ModelTooLarge, NoRoom):
             raise
         except (ArtifactError, PoolError) as exc:
             raise VersionRefused(f"{found} was not activated: {exc}") from exc
 
     async def _load(self, preparation: Preparation) -> None:
         try:
-            await self._catalog.load(preparation.found)
+            await self._catalog.load(preparation.found, "prepared")
         except (ArtifactError, PoolError) as error:
             preparation.state, preparation.reason = "failed", str(error)
         else:

@@ -16,7 +16,20 @@ from app.arrival import REQUEST_ID, arrival_of
 from app.delivery import errors as delivery
 from app.ledger import errors as ledger
 from app.metrics import Metrics
-from app.picture_errors import HeatmapExpired, HeatmapLost, HeatmapUnavailable, NoHeatmap
+from app.picture_errors import (
+    HeatmapDamaged,
+    HeatmapExpired,
+    HeatmapLost,
+    HeatmapNotKept,
+    HeatmapUnavailable,
+    ImageDamaged,
+    ImageExpired,
+    ImageLost,
+    ImageUnavailable,
+    NoHeatmap,
+    NoImage,
+)
+from app.trace import HEADER as TRACEPARENT
 from detector import errors as detector
 from model_store import errors as store
 
@@ -46,6 +59,46 @@ class UploadCutOff(RequestError):
     """The sender went away before the body had ended."""
 
 
+class UploadTooSlow(RequestError):
+    """The body had not ended within the time that an upload may take."""
+
+
+class KeyMissing(RequestError):
+    """The route needs an API key, and the request carries none."""
+
+
+class KeyUnknown(RequestError):
+    """The API key is not one of this service's."""
+
+
+class KeyExpired(RequestError):
+    """The API key was good until its time was over."""
+
+
+class ScopeMissing(RequestError):
+    """The API key is good, but not for this route."""
+
+
+class RateLimited(RequestError):
+    """The API key asks more often than it may; come again, in `wait_s`."""
+
+    def __init__(self, message: str, *, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class TooManyConnections(RequestError):
+    """More connections are open than the service serves; this one was closed."""
+
+
+class MalformedRequest(RequestError):
+    """The request's head is no HTTP, or could be read in two ways; the connection was closed."""
+
+
+class HeadTooLarge(RequestError):
+    """The request's line and headers have more bytes than the service takes; the connection was closed."""
+
+
 class HungUp(RequestError):
     """The client went away before its answer; its work was cancelled."""
 
@@ -56,6 +109,18 @@ class VersionRefused(RequestError):
 
 class NotPrepared(RequestError):
     """No preparation of this product was asked for."""
+
+
+class BadThresholds(RequestError):
+    """Thresholds that make no sense beside each other or beside the version's calibration."""
+
+
+class VersionGone(RequestError):
+    """The version that gave the verdict is no longer in the store."""
+
+
+class VersionAltered(RequestError):
+    """The version of this number in the store is not the one that gave the verdict."""
 
 
 class NotReady(RequestError):
@@ -94,6 +159,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     pool.NoWorker: (503, "service.no_worker"),
     pool.ModelUnavailable: (503, "product.unavailable"),
     pool.ModelTooLarge: (507, "product.too_large"),
+    pool.NoRoom: (507, "product.no_room"),
     pool.InspectionFailed: (500, "inspection.failed"),
     pool.PictureQuarantined: (422, "picture.quarantined"),
     pool.WorkerLost: (422, "picture.quarantined"),
@@ -103,6 +169,8 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     ledger.UnknownPart: (404, "part.unknown"),
     ledger.KeyTaken: (409, "request.key_taken"),
     ledger.NothingToDispose: (409, "verdict.is_error"),
+    ledger.NotOnHold: (404, "hold.none"),
+    ledger.ThresholdsChanged: (409, "thresholds.changed"),
     ledger.BadCursor: (422, "cursor.bad"),
     ledger.CursorRetired: (410, "cursor.retired"),
     ledger.LedgerBusy: (503, "ledger.busy"),
@@ -112,18 +180,43 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     HeatmapLost: (404, "heatmap.lost"),
     HeatmapExpired: (410, "heatmap.expired"),
     HeatmapUnavailable: (503, "heatmap.unavailable"),
+    HeatmapNotKept: (404, "heatmap.not_kept"),
+    HeatmapDamaged: (410, "heatmap.damaged"),
+    NoImage: (404, "image.none"),
+    ImageLost: (404, "image.lost"),
+    ImageExpired: (410, "image.expired"),
+    ImageDamaged: (410, "image.damaged"),
+    ImageUnavailable: (503, "image.unavailable"),
     UnsupportedMediaType: (415, "request.unsupported_media_type"),
     BodyTooLarge: (413, "request.too_large"),
     InvalidRequest: (422, "request.invalid"),
     RequestValidationError: (422, "request.invalid"),
     UploadCutOff: (400, "request.cut_off"),
+    UploadTooSlow: (408, "request.too_slow"),
     HungUp: (400, "request.hung_up"),
+    KeyMissing: (401, "key.missing"),
+    KeyUnknown: (401, "key.unknown"),
+    KeyExpired: (401, "key.expired"),
+    ScopeMissing: (403, "key.scope_missing"),
+    RateLimited: (429, "key.rate_limited"),
+    MalformedRequest: (400, "request.malformed"),
+    HeadTooLarge: (431, "request.head_too_large"),
+    TooManyConnections: (503, "service.too_many_connections"),
     VersionRefused: (409, "product.version_refused"),
     NotPrepared: (404, "product.not_prepared"),
+    BadThresholds: (422, "thresholds.bad"),
+    VersionGone: (410, "replay.version_gone"),
+    VersionAltered: (409, "replay.version_altered"),
     NotReady: (503, "service.not_ready"),
 }
 COME_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}  # these carry Retry-After
 HTTP_CODES = {404: "route.unknown", 405: "method.not_allowed"}
+CHALLENGES = {  # RFC 6750, section 3
+    "key.missing": 'Bearer realm="inspect-line"',
+    "key.unknown": 'Bearer realm="inspect-line", error="invalid_token"',
+    "key.expired": 'Bearer realm="inspect-line", error="invalid_token"',
+    "key.scope_missing": 'Bearer realm="inspect-line", error="insufficient_scope"',
+}
 PROBLEM = "application/problem+json"
 
 
@@ -134,13 +227,14 @@ def row_of(error: Exception) -> tuple[int, str]:
 
 def problem(request: Request, status: int, code: str, detail: str, members: Mapping[str, Any] = NO_MEMBERS) -> Response:
     """One problem+json answer, and its line in the log; `members` are those of this kind of problem."""
-    request_id = arrival_of(request).request_id
+    arrival = arrival_of(request)
+    request_id = arrival.request_id
     is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and code != "service.not_ready"  # which probes ask for
     level = logging.WARNING if is_ours else logging.INFO
     # %a: what a sender wrote stays one line of ASCII
-    log.log(
-        level, "request %s: %s %a: %d %s: %a", request_id, request.method, request.scope["path"], status, code, detail
-    )
+    who = request.scope["state"].get("who")
+    asked = (request_id, f" of {who}" if who else "", request.method, request.scope["path"])
+    log.log(level, "request %s%s: %s %a: %d %s: %a", *asked, status, code, detail)
     body = {
         "type": f"urn:inspect:error:{code}",
         "title": HTTPStatus(status).phrase,
@@ -150,29 +244,47 @@ def problem(request: Request, status: int, code: str, detail: str, members: Mapp
         "request_id": request_id,
         **members,
     }
-    headers = {REQUEST_ID: request_id}  # a fault of ours is answered outside of the middleware that sets it
+    # a fault of ours is answered outside of the middleware that sets them
+    headers = {REQUEST_ID: request_id, TRACEPARENT: arrival.trace.header}
     if status in COME_AGAIN:
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if code in CHALLENGES:
+        headers["WWW-Authenticate"] = CHALLENGES[code]
     return JSONResponse(body, status, headers, PROBLEM)
+
+
+def refuse(request: Request, raised: Exception, metrics: Metrics) -> Response:
+    """The answer to one error of the table, or to what is in none; its code is counted."""
+    error = raised.cause if isinstance(raised, Refused) else raised
+    status, code = row_of(error)
+    metrics.errors.labels(product_of(request), code).inc()
+    detail = "a fault of ours" if code == "service.fault" else _detail(error)
+    response = problem(request, status, code, detail, {**_members(error), **_members(raised)})
+    if isinstance(error, pool.Full | RateLimited):
+        response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
+    return response
+
+
+def product_of(request: Request) -> str:
+    """The product that serves and was to be inspected; empty before that is known, and for what senders made up."""
+    product: str = getattr(request.state, "product", "")
+    return product
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:
     """Answer every error of the table, and what is in none, as problem+json; count its code."""
 
-    async def answer(request: Request, raised: Exception) -> Response:
-        error = raised.cause if isinstance(raised, Refused) else raised
-        status, code = row_of(error)
-        metrics.errors.labels(code).inc()
-        detail = "a fault of ours" if code == "service.fault" else _detail(error)
-        response = problem(request, status, code, detail, {**_members(error), **_members(raised)})
-        if isinstance(error, pool.Full):
-            response.headers["Retry-After"] = str(min(LONGEST_RETRY_S, max(1, math.ceil(error.wait_s))))
-        return response
+    async def answer(request: Request, error: Exception) -> Response:
+        return refuse(request, error, metrics)
 
     async def answer_http(request: Request, error: Exception) -> Response:
+        if isinstance(error.__cause__, RequestError):  # FastAPI calls whatever stops a JSON body a bad request
+            return refuse(request, error.__cause__, metrics)
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = HTTP_CODES.get(status, "request.invalid")
-        metrics.errors.labels(code).inc()
+        if code == "request.invalid":  # FastAPI: 400, for a JSON body that is none
+            status = TABLE[InvalidRequest][0]
+        metrics.errors.labels(product_of(request), code).inc()
         response = problem(request, status, code, str(getattr(error, "detail", error)))
         response.headers.update(_headers(error))
         return response

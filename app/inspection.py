@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 from app.heatmap import describe, draw
 from app.inflight import InFlight
+from app.keeping import Keeping
+from app.ledger.errors import LedgerError
 from app.ledger.ledger import Ledger
 from app.ledger.record import Record
 from app.ledger.store import conflict
-from app.metrics import Metrics
+from app.observer import Observer
 from app.part import Part
-from app.picture_errors import HeatmapLost, PictureError
-from app.pictures import PictureStore
+from app.picture_errors import PictureError
 from app.pool_errors import DeadlineMissed
 from app.scoring import Scoring
 from app.stages import Stages
@@ -47,15 +48,15 @@ class Inspection:
         inflight: InFlight,
         scoring: Scoring,
         ledger: Ledger,
-        pictures: PictureStore,
-        metrics: Metrics,
+        keeping: Keeping,
+        observer: Observer,
         software: str,
     ) -> None:
         self._inflight = inflight
         self._scoring = scoring
         self._ledger = ledger
-        self._pictures = pictures
-        self._metrics = metrics
+        self._keeping = keeping
+        self._observer = observer
         self._software = software
 
     async def inspect(self, submission: Submission) -> Inspected:
@@ -70,7 +71,7 @@ class Inspection:
             async with self._inflight.turn(submission):
                 return await self.replay(submission) or await self._inspect(submission)
         except DeadlineMissed:
-            self._metrics.deadlines.labels(product if self._scoring.serves(product) else "").inc()
+            self._observer.metrics.deadlines.labels(product if self._scoring.serves(product) else "").inc()
             raise
 
     async def replay(self, submission: Submission) -> Inspected | None:
@@ -90,20 +91,21 @@ class Inspection:
         record = conclude(submission, seen, self._software)
         drawn = None
         if part.heatmap != "none":
-            drawn = await asyncio.to_thread(draw, part.heatmap, seen)
+            record = replace(record, heatmap=describe(part.heatmap, seen))
+            if part.inline or self._keeping.wants_heatmap(record):
+                drawn = await asyncio.to_thread(draw, part.heatmap, seen)
         stages.lap("post")
-        if drawn is not None:
-            lost = not await asyncio.to_thread(self._keep, record.id, part.heatmap, drawn)
-            record = replace(record, heatmap=describe(part.heatmap, record.id, seen, lost=lost))
-            stages.lap("heatmap")
+        record = await self._keeping.keep(record, submission.data, drawn, due=submission.due)
+        stages.lap("keep")
         stages.laps |= {"queue": seen.scored.queue_ms, "device": seen.scored.device_ms}
         record = await self._commit(replace(record, timings_ms=stages.rounded), submission)
         if record.id != submission.id:  # another process was quicker with the same key
             return await self._again(record, part)
         stages.lap("ledger")
-        self._observe(record, stages)
-        timings = stages.rounded | {"total": stages.total}
-        return Inspected(record=replace(record, timings_ms=timings), drawn=drawn if part.inline else None)
+        record = replace(record, timings_ms=stages.rounded | {"total": stages.total})
+        self._observer.observe(record, seen)
+        log.info("%s", record.verdict, extra={"verdict_id": record.id, "score": round(seen.scored.score, 4)})
+        return Inspected(record=record, drawn=drawn if part.inline else None)
 
     async def _commit(self, record: Record, submission: Submission) -> Record:
         if time.monotonic() > submission.due:
@@ -112,29 +114,11 @@ class Inspection:
 
     async def _again(self, found: Record, part: Part) -> Inspected:
         """A verdict that was given before, with its heatmap where that is still kept."""
-        self._metrics.replays.inc()
+        self._observer.metrics.replays.inc()
         drawn = None
         if part.inline and found.heatmap is not None:
             try:
-                drawn = await asyncio.to_thread(self._pictures.load, found.id, found.heatmap["style"])
-            except PictureError as error:
+                drawn = await self._keeping.heatmap(found)
+            except (PictureError, LedgerError) as error:
                 log.info("verdict %s is given again without its heatmap: %s", found.id, error)
         return Inspected(record=found, drawn=drawn, replayed=True)
-
-    def _keep(self, verdict_id: str, style: str, drawn: bytes) -> bool:
-        """Whether the disk took the heatmap; a verdict does not wait for a full disk to be emptied."""
-        try:
-            self._pictures.save(verdict_id, style, drawn)
-        except HeatmapLost as error:
-            log.error("%s", error)
-            self._metrics.heatmaps_lost.inc()
-            return False
-        return True
-
-    def _observe(self, record: Record, stages: Stages) -> None:
-        for stage, milliseconds in stages.laps.items():
-            self._metrics.stages.labels(record.product, stage).observe(milliseconds / 1000)
-        self._metrics.verdicts.labels(record.product, record.verdict).inc()
-        score, ng_above = record.score or 0.0, record.ng_above or 0.0
-        if ng_above > 0:  # a standardised score has no fixed zero
-            self._metrics.ratio.labels(record.product).observe(score / ng_above)

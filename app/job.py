@@ -7,15 +7,19 @@ gone away is left alone.
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from app.batching import Waiter
-from app.pool_errors import InspectionFailed, ModelTooLarge, ModelUnavailable, PoolError
+from app.pool_errors import InspectionFailed, PoolError
 from app.work import ModelRef, Scored
 from app.worker import Answer, Result
+
+LOADED = Scored(0.0, np.empty((0, 0), np.float32), 0.0, 0.0, 0)
+"""What a caller is told that only wanted the model loaded."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -32,8 +36,12 @@ class Job:
     deadline: float = math.inf
     """Of time.monotonic(); past it the score is of no use."""
     queued_at: float = field(default_factory=time.monotonic)
-    attempts: int = 0
-    """Workers that died while they held it."""
+    on_accusation: Callable[[int], None] | None = None
+    """Called on the loop with what a death counts, also where the caller has gone: the same picture may come again."""
+    alone: bool = False
+    """A worker died while it held it: it runs with nobody else."""
+    guilt: int = 0
+    """What the deaths count that may have been its doing."""
 
     @property
     def waiter(self) -> Waiter:
@@ -43,8 +51,14 @@ class Job:
             model=self.model.digest,
             since=self.queued_at,
             due=min(self.deadline, self.queued_at + self.patience_s),
-            alone=self.attempts > 0,
+            alone=self.alone,
         )
+
+    def accuse(self, count: int) -> None:
+        """A worker may have died of it."""
+        self.guilt += count
+        if self.on_accusation is not None:
+            self.loop.call_soon_threadsafe(self.on_accusation, count)
 
     def finish(self, outcome: Scored | PoolError) -> None:
         """Give the caller an outcome, from any thread; one that has gone away is left alone."""
@@ -69,20 +83,9 @@ class Timing:
     device: str = ""
 
 
-def outcome_of_load(answer: Answer) -> Scored | PoolError:
-    """What a caller is told that only wants the model loaded; an error is for those with pictures too."""
-    if answer.refused is not None:
-        return ModelUnavailable(answer.refused)
-    if answer.too_large is not None:
-        return ModelTooLarge(answer.too_large)
-    if answer.fault is not None:
-        return ModelUnavailable(answer.fault)
-    return Scored(0.0, np.empty((0, 0), np.float32), 0.0, 0.0, 0)
-
-
 def outcome_of(answer: Answer, result: Result | None, timing: Timing) -> Scored | PoolError:
     """What the caller of one picture is told; `result` is None where the whole batch failed."""
     if result is None:
-        return InspectionFailed(answer.fault or answer.refused or answer.too_large or "the worker gave no result")
+        return InspectionFailed(answer.fault or answer.refused or "the worker gave no result")
     score, heatmap = result
     return Scored(score, heatmap, timing.queue_ms, timing.device_ms, timing.batch_size, timing.device)

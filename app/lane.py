@@ -1,80 +1,108 @@
-"""One device: its thread, and the process that it keeps alive.
+"""One device: the process that it keeps alive, a thread that has it score and one that has it load.
 
-In: batches of the backlog. Out: answers to their callers; what the worker is doing. Refuses nothing.
-The thread takes the next batch, sends it, waits. A worker that dies is started again, at once the first time and then
-after ever longer pauses, with the models that it had; what it held goes back to the backlog: inspection is a pure
-function, so it may run twice.
+In: batches, and models to load, of the backlog. Out: answers to their callers; what the worker does. Refuses nothing.
+A worker that dies, or does not answer in time, is started again, at once the first time and then after ever longer
+pauses, with the models that it had; what it held goes back to the backlog: inspection is a pure function, so it may run
+twice. Who was there when a worker died, picture or load, runs alone from then on, so that it shows who is to blame:
+- a picture is accused when it was alone, however the worker died, and in company when the worker ended by itself (a
+  crash, a lost device, no answer in time) and loaded nothing meanwhile; a SIGKILL from outside accuses no company;
+- a load is accused when it was going on. app/backlog.py says what an accusation counts.
 """
 
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Literal
 
-from app.backlog import MAX_ATTEMPTS, Backlog
-from app.job import Job, Timing, outcome_of, outcome_of_load
+from app.backlog import IDLE_CHECK, KILLED, MAX_DEATHS, OWN_DEATH, Backlog
+from app.job import Job, Timing, outcome_of
+from app.load_tally import LoadTally
 from app.pace import Pace
-from app.pool_errors import PoolError
+from app.pool_errors import ModelTooLarge, ModelUnavailable, NoRoom, PoolError
+from app.residency import NeverFits, Residency
+from app.residency import NoRoom as WouldEvict
 from app.work import ModelRef
-from app.worker import Answer, Pictures
+from app.worker import Answer
+from app.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.1  # seconds before the second start in a row; each further one waits twice as long
 LONGEST_PAUSE = 5.0
-GRACE = 5.0  # seconds that a worker gets to end by itself
-RELOADS = 2  # deaths over loading a model again, before the worker starts without it
+LOOK_S = 0.02  # between two looks of the loading thread while there is no worker
+UNFIT_S = 30.0  # before a model that another device holds is tried here again
 
-Spawn = Callable[[str], tuple[BaseProcess, Connection]]
 LaneState = Literal["starting", "idle", "busy", "backing_off", "stopped"]
 
 
 class Lane:
     """One device's worker."""
 
-    def __init__(self, device: str, *, backlog: Backlog, pace: Pace, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        device: str,
+        *,
+        backlog: Backlog,
+        pace: Pace,
+        spawn: Callable[[str], WorkerProcess],
+        memory: Callable[[], Residency],
+        is_elsewhere: Callable[["Lane", ModelRef], bool],
+    ) -> None:
         self.device = device
-        self.process: BaseProcess | None = None
-        self.restarts = 0
-        self.resident_bytes = 0
+        self.worker: WorkerProcess | None = None
+        self.residency = memory()
+        """Of this process, not of the one before it."""
+        self.restarts = self.hangs = self.out_of_memory = 0
         self.runs_on = device
         """Where the models really are: the CPU, where there is no such device."""
         self.golden_delta: dict[str, float] = {}
         """Product → largest golden |Δscore| of the version that was loaded last."""
-        self.loaded: dict[str, ModelRef] = {}
-        """Digest → model in the memory of this process, not of the one before it."""
+        self.batches: Counter[int] = Counter()
+        """Pictures in a batch → how often."""
+        self.tally = LoadTally()
+        self.running: str | None = None
+        """Digest of the model that scores now."""
         self.state: LaneState = "starting"
         self.since = datetime.now(UTC)
-        self.thread = threading.Thread(target=self._run, name=f"lane-{device}", daemon=True)
+        self._threads = [
+            threading.Thread(target=run, name=f"{name}-{device}", daemon=True)
+            for name, run in (("score", self._run_scoring), ("load", self._run_loading))
+        ]
         self._backlog = backlog
         self._pace = pace
         self._spawn = spawn
-        self._pipe: Connection | None = None
-        self._wanted: deque[tuple[ModelRef, int]] = deque()
+        self._memory = memory
+        self._is_elsewhere = is_elsewhere
+        self._reloads: deque[ModelRef] = deque()
+        self._unfit: dict[str, float] = {}
         self._deaths = 0
-        """Since all that a batch needed was last answered; a model that loads again is not yet enough."""
-        self._is_loading = False
+        """Since a batch was last answered; a model that loads again is not yet enough."""
+        self._score_turn, self._load_turn = threading.Lock(), threading.Lock()
+        """Who runs alone takes both, in this order."""
         self._stop = threading.Event()
 
     @property
     def is_up(self) -> bool:
         """Whether the process is alive."""
-        return self.process is not None and self.process.is_alive()
+        return self.worker is not None and self.worker.is_alive
 
     @property
     def is_gone(self) -> bool:
-        """Whether the process keeps dying. One picture may cost MAX_ATTEMPTS: those restarts are worth waiting for."""
-        return self._deaths > MAX_ATTEMPTS and self.state in ("backing_off", "starting")
+        """Whether the process keeps dying. One picture may cost MAX_DEATHS: those restarts are worth waiting for."""
+        return self._deaths > MAX_DEATHS and self.state in ("backing_off", "starting")
 
     @property
     def pid(self) -> int | None:
         """Of the process, while it is alive."""
-        return self.process.pid if self.process is not None and self.is_up else None
+        return None if self.worker is None else self.worker.pid
+
+    @property
+    def loaded(self) -> dict[str, ModelRef]:
+        """Digest → model that can score."""
+        return _by_digest(self.residency)
 
     @property
     def is_degraded(self) -> bool:
@@ -84,111 +112,206 @@ class Lane:
     @property
     def trouble(self) -> str | None:
         """Why it cannot score, for a person."""
-        if self.is_up and self.loaded:
+        if self.is_up and self.residency.models:
             return None
         lack = "has loaded no model" if self.is_up else "is not there"
-        exit_code = "" if self.process is None or self.is_up else f", last exit {self.process.exitcode}"
+        exit_code = "" if self.worker is None or self.is_up else f", last exit {self.worker.exit_code}"
         return f"worker on {self.device} {lack}: {self.state.replace('_', ' ')}, {self.restarts} restarts{exit_code}"
 
-    def end(self, timeout_s: float) -> None:
-        """Wait for the thread, which ends when the backlog does, then end the process, whatever it does."""
-        self.thread.join(timeout_s)
-        self._stop.set()
-        if self._pipe is not None:
-            self._pipe.close()
-        if self.process is not None:
-            self.process.join(GRACE)
-            self.process.kill()
+    def start(self) -> None:
+        """Start the threads, which start the process."""
+        for thread in self._threads:
+            thread.start()
 
-    def _run(self) -> None:
+    def end(self, timeout_s: float) -> None:
+        """Wait for the threads, which end when the backlog does, then end the process, whatever it does."""
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._stop.set()
+        if self.worker is not None:
+            self.worker.end()
+
+    def kill_if_stuck(self, now: float) -> None:
+        """End a worker whose answer is overdue; its threads see it die."""
+        if self.worker is not None and self.worker.kill_if_stuck(now):
+            log.error("worker on %s does not answer; killed", self.device)
+            self.hangs += 1
+
+    def _run_scoring(self) -> None:
         while not self._stop.is_set():
             jobs: list[Job] | None = []
             try:
-                self._keep_alive()
+                worker = self._keep_alive()
+                self.running = None
                 self._become("idle")
-                jobs = self._backlog.take()
+                jobs = self._backlog.take(self.residency)
                 if jobs is None:
                     break
                 if jobs:
                     self._become("busy")
-                    self._serve(jobs)
-                    self._deaths = 0
+                    self._serve(worker, jobs)
             except (EOFError, OSError) as error:
-                log.warning("worker on %s is lost: %r", self.device, error)
-                deaths = 0 if isinstance(error, BrokenPipeError) else 1  # what could not be sent has killed nobody
-                self._backlog.give_back(jobs or [], deaths=deaths, loading=self._is_loading)
-                if self.process is not None:
-                    self.process.join(GRACE)
-                    self.process.kill()
+                self._lose(jobs or [], error)
         self._become("stopped")
+
+    def _run_loading(self) -> None:
+        while not (self._stop.is_set() or self._backlog.is_over):
+            worker, residency = self.worker, self.residency
+            if worker is None or not worker.is_alive:
+                self._stop.wait(LOOK_S)
+                continue
+            model = self._backlog.next_load(self.residency, self._knows, wait_s=0.0 if self._reloads else IDLE_CHECK)
+            is_reload = model is None and bool(self._reloads)
+            if is_reload:
+                model = self._reloads.popleft()
+            if worker is not self.worker:  # it was replaced meanwhile; what is to be reloaded is the next one's
+                if model is not None and is_reload:
+                    self._reloads.append(model)
+                elif model is not None:
+                    self._backlog.is_refused(model, None)
+                continue
+            if model is not None and not residency.knows(model.digest):
+                self._load(model, worker, residency)
+
+    def _knows(self, digest: str) -> bool:
+        return self.residency.knows(digest) or self._unfit.get(digest, 0.0) > time.monotonic()
 
     def _become(self, state: LaneState) -> None:
         if state != self.state:
             self.state, self.since = state, datetime.now(UTC)
 
-    def _keep_alive(self) -> None:
-        """Start the process, or another one with the same models where it has died, also while nothing waited."""
-        if not self.is_up:
-            if self.process is not None:
-                self._bury(self.process)
+    def _keep_alive(self) -> WorkerProcess:
+        """The process, or another one where it has died, also while nothing waited."""
+        if self.worker is None or not self.worker.is_alive:
+            lost = self.residency.models
+            if self.worker is not None:
+                self._bury(self.worker)
             self._become("starting")
-            self.process, self._pipe = self._spawn(self.device)
-        while self._wanted:
-            model, chances = self._wanted[0]
-            self._wanted[0] = (model, chances - 1)
-            if chances > 0:
-                self._exchange(model, [])
-            self._wanted.popleft()
+            self.residency = self._memory()
+            self.worker = self._spawn(self.device)
+            self._reloads.extend(
+                model for model in lost if model not in self._reloads
+            )  # only now: they are for this one
+        return self.worker
 
-    def _bury(self, process: BaseProcess) -> None:
-        log.error("worker on %s died (exit %s); starting another", self.device, process.exitcode)
-        self._wanted.extend((model, RELOADS) for model in self.loaded.values())
-        self.loaded, self.resident_bytes = {}, 0
+    def _bury(self, worker: WorkerProcess) -> None:
+        log.error("worker on %s died (exit %s); starting another", self.device, worker.exit_code)
         self.restarts += 1
         self._deaths += 1
         if self._deaths > 1:
             self._become("backing_off")
             self._stop.wait(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._deaths - 2)))
 
-    def _exchange(self, model: ModelRef, pictures: Pictures) -> Answer:
-        if self._pipe is None:
-            raise EOFError("no worker")
-        self._is_loading = not pictures
-        self._pipe.send((model, pictures))
-        answer: Answer = self._pipe.recv()
-        self.resident_bytes, self.runs_on = answer.resident_bytes, answer.device or self.runs_on
-        if answer.refused is None and answer.fault is None and answer.too_large is None:
-            self.golden_delta[model.product] = answer.golden_delta
-        known = self.loaded | {model.digest: model}
-        self.loaded = {digest: known[digest] for digest in answer.resident if digest in known}
-        return answer
+    def _lose(self, jobs: list[Job], error: Exception) -> None:
+        """The worker has died while it held `jobs`; what could not be sent has killed nobody."""
+        log.warning("worker on %s is lost: %r", self.device, error)
+        worker = self.worker
+        if worker is None:
+            return
+        worker.bury()
+        alone = len(jobs) == 1 and (jobs[0].alone or not worker.died_loading)
+        in_company = worker.died_by_itself and not worker.died_loading
+        had_them = not isinstance(error, BrokenPipeError)
+        count = _count(worker) if had_them and (alone or in_company) else 0
+        self._backlog.give_back(jobs, alone=had_them, count=count)
 
-    def _serve(self, jobs: list[Job]) -> None:
-        """The model first and alone, where it is not there, so that no picture is blamed for it; then the pictures."""
-        model, pictured = jobs[0].model, [job for job in jobs if job.pixels is not None]
-        if model.digest not in self.loaded or len(pictured) < len(jobs):
-            outcome = outcome_of_load(self._exchange(model, []))
-            has_failed = isinstance(outcome, PoolError)
-            for job in jobs:
-                if has_failed or job.pixels is None:
-                    job.finish(outcome)
-            if has_failed:
+    def _serve(self, worker: WorkerProcess, jobs: list[Job]) -> None:
+        """A batch, unless its model has just made room for another."""
+        model = jobs[0].model
+        with self._score_turn:
+            self.running = model.digest  # before the question: from here on it is leased
+            if not self.residency.use(model.digest):
+                self._backlog.give_back(jobs, alone=False)
                 return
-        if pictured:
-            self._score(pictured)
+            if jobs[0].alone:
+                with self._load_turn:
+                    self._score(worker, jobs)
+            else:
+                self._score(worker, jobs)
+        self._deaths = 0
 
-    def _score(self, jobs: list[Job]) -> None:
-        """All pictures at once; when that raises, one by one, so that a picture can only hurt itself."""
+    def _score(self, worker: WorkerProcess, jobs: list[Job]) -> None:
+        """All pictures at once; halves where the device has no room; one by one where it raises."""
         started, model = time.monotonic(), jobs[0].model
-        answer = self._exchange(model, [job.pixels for job in jobs if job.pixels is not None])
+        answer = worker.score(model, [job.pixels for job in jobs if job.pixels is not None])
         if answer.fault is not None and len(jobs) > 1:
-            for job in jobs:
-                self._score([job])
+            for part in self._split(jobs, answer):
+                self._score(worker, part)
             return
         seconds = time.monotonic() - started
+        self.batches[len(jobs)] += 1
         if answer.fault is None:
-            self._pace.note(model.digest, seconds, started + seconds)
+            self._pace.note(model.digest, len(jobs), seconds, started + seconds)
         results = iter(answer.results)
         for job in jobs:
             timing = Timing((started - job.queued_at) * 1000, seconds * 1000, len(jobs), self.runs_on)
             job.finish(outcome_of(answer, next(results, None), timing))
+
+    def _split(self, jobs: list[Job], answer: Answer) -> list[list[Job]]:
+        if not answer.out_of_memory:
+            return [[job] for job in jobs]
+        self.out_of_memory += 1
+        half = len(jobs) // 2
+        self._backlog.shrink(jobs[0].model, half)
+        log.warning("%s: no room for %d pictures on %s; %d from now on", jobs[0].model, len(jobs), self.device, half)
+        return [jobs[:half], jobs[half:]]
+
+    def _load(self, model: ModelRef, worker: WorkerProcess, residency: Residency) -> None:
+        """Beside the batches, but alone where a worker has died over it before."""
+        is_suspect = self._backlog.is_suspect(model)
+        if is_suspect:
+            self._score_turn.acquire()
+        try:
+            with self._load_turn:
+                before, gone, started = _by_digest(residency), residency.reserve(model), time.monotonic()
+                answer = worker.load(model, gone)
+        except NeverFits as error:
+            self._refuse(model, ModelTooLarge(str(error)))
+        except WouldEvict as error:
+            self._refuse(model, NoRoom(str(error)))
+        except (EOFError, OSError) as error:
+            self._lose_load(model, worker, residency, error)
+        else:
+            self._note(model, residency, answer)
+            self.tally.note(before, _by_digest(residency), time.monotonic() - started)
+        finally:
+            if is_suspect:
+                self._score_turn.release()
+
+    def _lose_load(self, model: ModelRef, worker: WorkerProcess, residency: Residency, error: Exception) -> None:
+        residency.release(model.digest)
+        worker.bury()
+        if isinstance(error, BrokenPipeError):
+            self._reloads.append(model)
+            self._backlog.is_refused(model, None)
+        elif not self._backlog.has_killed(model, _count(worker)):
+            self._reloads.append(model)
+        self._backlog.wake()  # the scoring thread starts another worker
+
+    def _note(self, model: ModelRef, residency: Residency, answer: Answer) -> None:
+        failure = answer.refused or answer.fault
+        if failure is not None:
+            residency.release(model.digest)
+            self._refuse(model, ModelUnavailable(failure))
+            return
+        residency.finish(model.digest)
+        self.runs_on = answer.device or self.runs_on
+        self.golden_delta[model.product] = answer.golden_delta
+        self._backlog.is_loaded(model)
+
+    def _refuse(self, model: ModelRef, error: PoolError) -> None:
+        """Tell those who wait for it, unless another device has it and will serve them."""
+        if self._is_elsewhere(self, model):
+            self._unfit[model.digest] = time.monotonic() + UNFIT_S
+            self._backlog.is_refused(model, None)
+        else:
+            self._backlog.is_refused(model, error)
+
+
+def _by_digest(residency: Residency) -> dict[str, ModelRef]:
+    return {model.digest: model for model in residency.models}
+
+
+def _count(worker: WorkerProcess) -> int:
+    return OWN_DEATH if worker.died_by_itself else KILLED

@@ -53,7 +53,8 @@ class Dispose(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     found: Literal["good", "defective"]
-    who: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    who: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    """The name of the request's key where nothing is said; without keys it has to be said."""
     reason: str | None = Field(None, max_length=1000, pattern=r"^[^\x00]*$")
 
 

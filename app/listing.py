@@ -59,7 +59,7 @@ class Filters(BaseModel):
 class Listing(Filters):
     """Where to begin, how many, and how long to wait for the first."""
 
-    after: str | None = Field(None, max_length=200, description="A cursor, or `latest`.")
+    after: str | None = Field(None, max_length=200, description="A cursor, `latest`, or `latest-500`.")
     limit: int = Field(100, ge=1, le=MOST)
     wait: float = Field(0.0, ge=0, le=LONGEST_WAIT_S, description="Seconds.")
 

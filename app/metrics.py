@@ -1,81 +1,91 @@
-"""What Prometheus scrapes. One registry per service, so that two in one process (tests) do not share counts."""
+"""What is counted where it happens. One registry per service, so that two in one process (tests) share no counts.
 
-from collections.abc import Callable, Iterator, Sequence
+In: answers, verdicts, errors. Out: collectors of app/metric_list.py. Refuses nothing. What is looked up when Prometheus
+asks is in app/live_metrics.py. Worker processes count nothing themselves: what they did comes back with their answers,
+so there is one registry, no multiprocess files, and exemplars work.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, Summary, disable_created_metrics
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.delivery.state import TargetState
+from app.image_health import ImageHealth
+from app.metric_list import BY_NAME
+from app.stations import Stations
+from detector.calibration import Calibration
+from detector.verdict import Verdict
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter that nobody graphs
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-RATIOS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2, 3, 5, 10)
+RATIOS = (0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2, 3, 5, 10)
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+
+T = TypeVar("T", Counter, Histogram, Summary)
 
 
 class Metrics:
-    """All collectors."""
+    """All collectors that are counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadlines_s: Iterable[float] = (), codes: Iterable[str] = ()) -> None:
+        """`deadlines_s` become edges of the latency buckets; `codes` are those that start at zero."""
         self.registry = CollectorRegistry()
-        here = self.registry
-        self.requests = Counter("inspect_requests", "HTTP answers.", ["route", "status"], registry=here)
-        self.verdicts = Counter("inspect_verdicts", "Verdicts given.", ["product", "verdict"], registry=here)
-        self.errors = Counter("inspect_errors", "Problems answered, by stable code.", ["code"], registry=here)
-        self.stages = Histogram(
-            "inspect_stage_seconds", "Seconds per stage.", ["product", "stage"], buckets=SECONDS, registry=here
-        )
-        self.ratio = Histogram(
-            "inspect_score_ratio", "Score over the ng threshold.", ["product"], buckets=RATIOS, registry=here
-        )
-        self.heatmap_bytes = Gauge("inspect_heatmap_bytes", "Heatmaps on disk, bytes.", registry=here)
-        self.heatmaps_lost = Counter("inspect_heatmaps_lost", "Heatmaps that the disk refused.", registry=here)
-        self.deadlines = Counter("inspect_deadline_missed", "Pictures not scored in time.", ["product"], registry=here)
-        self.unrecorded = Counter(
-            "inspect_errors_unrecorded", "Errors of inspections that the ledger did not take.", registry=here
-        )
-        self.spooled = Gauge("inspect_spooled", "Verdicts that wait in the journal for the database.", registry=here)
-        self.replays = Counter("inspect_replays", "Verdicts given again to a repeated request.", registry=here)
-        self.quarantined = Gauge("inspect_quarantined_pictures", "Pictures that killed workers.", registry=here)
-        self.held = Gauge("inspect_held_pictures", "Pictures that have come and have no answer.", registry=here)
-        self.held_bytes = Gauge("inspect_held_bytes", "Bytes of those pictures, as they came.", registry=here)
-        self.queue = Gauge("inspect_queue_length", "Pictures that wait.", registry=here)
-        self.workers = Gauge("inspect_workers_up", "Workers that are alive.", registry=here)
-        self.restarts = Counter("inspect_worker_restarts", "Workers started again.", registry=here)
-        self.restarts_seen = 0  # of the pool, when they were last counted
-        self.delivery = DeliveryMetrics()
-        here.register(self.delivery)
-        self.resident = Gauge("inspect_resident_bytes", "Weights in memory, bytes.", ["device"], registry=here)
-        self.golden = Gauge("inspect_golden_delta", "Largest golden score difference.", ["product"], registry=here)
+        ProcessCollector(registry=self.registry)
+        self._codes = tuple(codes)
+        self._begun: set[tuple[str, str]] = set()
+        self.stations = Stations()
+        seconds = sorted({*SECONDS, *deadlines_s})
+        self.requests = self._make(Counter, "inspect_requests")
+        self.errors = self._make(Counter, "inspect_errors")
+        self.deadlines = self._make(Counter, "inspect_deadline_missed")
+        self.stages = self._make(Histogram, "inspect_stage_seconds", buckets=seconds)
+        self.verdicts = self._make(Counter, "inspect_verdicts")
+        self.ratio = self._make(Histogram, "inspect_score_ratio", buckets=RATIOS)
+        self.batch = self._make(Histogram, "inspect_batch_pictures", buckets=BATCHES)
+        self.heatmaps_lost = self._make(Counter, "inspect_heatmaps_lost")
+        self.pictures_lost = self._make(Counter, "inspect_pictures_lost")
+        self.unrecorded = self._make(Counter, "inspect_errors_unrecorded")
+        self.replays = self._make(Counter, "inspect_replays")
+        self.health = {
+            measure: self._make(Summary, f"inspect_image_{measure}")
+            for measure in ("mean", "contrast", "sharpness", "saturated_share")
+        }
+        for code in self._codes:
+            self.errors.labels("", code)
+
+    def begin(self, product: str, station: str = "") -> None:
+        """Start the series of a product that serves at zero: `increase()` would not see the first one of them."""
+        if (product, station) in self._begun:
+            return
+        self._begun.add((product, station))
+        for verdict in (*Verdict, "error"):
+            self.verdicts.labels(product, station, str(verdict))
+        self.ratio.labels(product, station)
+        if not station:
+            self.deadlines.labels(product)
+            self.batch.labels(product)
+            for code in self._codes:
+                self.errors.labels(product, code)
+
+    def observe_picture(self, product: str, station: str, health: ImageHealth) -> None:
+        """The health of one part's picture."""
+        for measure, summary in self.health.items():
+            summary.labels(product, station).observe(getattr(health, measure))
+
+    def _make(self, kind: type[T], name: str, **options: Any) -> T:
+        metric = BY_NAME[name]
+        return kind(name, metric.says, metric.labels, registry=self.registry, **options)
 
 
-class DeliveryMetrics(Collector):
-    """Of each target, looked up when Prometheus asks."""
-
-    def __init__(self) -> None:
-        self.states: Callable[[], Sequence[TargetState]] = list
-
-    def collect(self) -> Iterator[Metric]:
-        """One family each, one sample a target."""
-        waiting = GaugeMetricFamily(
-            "inspect_delivery_waiting", "Verdicts that a target has not got.", labels=["target"]
-        )
-        oldest = GaugeMetricFamily(
-            "inspect_delivery_oldest_seconds", "Age of the oldest verdict that is being tried.", labels=["target"]
-        )
-        delivered = CounterMetricFamily("inspect_delivered", "Verdicts that a target has taken.", labels=["target"])
-        failed = CounterMetricFamily("inspect_delivery_failed_attempts", "Tries that failed.", labels=["target"])
-        dead = GaugeMetricFamily("inspect_delivery_dead_letters", "Verdicts that are put aside.", labels=["target"])
-        for state in self.states():
-            if state.serves:  # of several processes one counts
-                waiting.add_metric([state.target], state.waiting)
-                oldest.add_metric([state.target], state.oldest_s)
-                dead.add_metric([state.target], state.dead)
-            delivered.add_metric([state.target], state.delivered)
-            failed.add_metric([state.target], state.failed)
-        yield from (waiting, oldest, delivered, failed, dead)
+def score_ratio(score: float, calibration: Calibration) -> float:
+    """0 for a typical good part, 1 on the ng threshold, whatever the sign of either; see app/metric_list.py."""
+    scores = calibration.scores  # ascending
+    zero = (scores[(len(scores) - 1) // 2] + scores[len(scores) // 2]) / 2
+    if zero >= calibration.ng_above:  # more than half of the sample are equal, or over a threshold that was changed
+        zero = calibration.map_floor
+    return (score - zero) / (calibration.ng_above - zero)
 
 
 class RequestCount:

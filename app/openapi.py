@@ -5,6 +5,7 @@ no error has (KeyError, when the service starts).
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, get_args
 
@@ -12,12 +13,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.arrival import ACCEPTED, REQUEST_ID
+from app.body import LONGEST_LABEL
 from app.deadline import HEADER, LONGEST_MS
 from app.errors import COME_AGAIN, PROBLEM, TABLE
 from app.ledger_schemas import Page, Pending
 from app.part import HeatmapStyle
 from app.schemas import Problem
+from app.security import API_KEY, Rule, find_rule
 from app.submission import KEY, PREFER
+from app.trace import HEADER as TRACEPARENT
 from detector.decode import SUPPORTED_MEDIA_TYPES
 
 FAULT = "service.fault"
@@ -32,9 +36,12 @@ ABOUT = """Post the image of a part, get an anomaly score, a verdict and a heatm
 
 Every error is `application/problem+json` with a stable `code`; `detail` is for people. An error is never a verdict.
 Every answer carries `X-Request-Id`: the client's own, if it sent one of 1 to 128 characters of `A-Za-z0-9._-`.
-429 and 503 carry `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds."""
+Every answer carries `traceparent` (W3C trace context), in your trace where you sent one.
+429 and 503 carry `Retry-After`, seconds. Timestamps are UTC, RFC 3339, milliseconds.
+Where the service has keys, send one as `Authorization: Bearer …` or `X-API-Key`; each operation names the scope that it
+needs, and `admin` stands for all."""
 
-TEXT = {"type": "string", "maxLength": 200}
+TEXT = {"type": "string", "maxLength": LONGEST_LABEL, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$"}
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "product": ({"type": "string", "maxLength": 63}, "Required, here or in the form. GET /products lists them."),
     "part_id": (TEXT, "Your name of the part; comes back in the verdict."),
@@ -73,6 +80,12 @@ INSPECT: dict[str, Any] = {
             "description": "Your name of this request; another one is replaced.",
         },
         {
+            "name": TRACEPARENT,
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "W3C trace context; the answer carries one too, with our span in your trace.",
+        },
+        {
             "name": HEADER,
             "in": "header",
             "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_MS},
@@ -102,6 +115,12 @@ INSPECT: dict[str, Any] = {
         },
     },
 }
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The key, in `Authorization: Bearer …`."},
+    "key": {"type": "apiKey", "in": "header", "name": API_KEY, "description": "The same key, where that is simpler."},
+}
+AT_THE_DOOR = ("key.missing", "key.unknown", "key.expired", "key.scope_missing", "key.rate_limited")
+ANYWHERE = ("service.too_many_connections", "request.malformed", "request.head_too_large")
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -135,21 +154,42 @@ def listing() -> dict[int | str, dict[str, Any]]:
     return {200: {"model": Page, "description": "In the order of commits.", "headers": headers, "content": content}}
 
 
-def install_openapi(app: FastAPI) -> None:
+def install_openapi(app: FastAPI, *, has_keys: bool) -> None:
     """Generate the document once, with the problem that error answers refer to and without FastAPI's own 422."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = get_openapi(title=app.title, version=app.version, description=ABOUT, routes=app.routes)
             schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+            schema["components"]["securitySchemes"] = SCHEMES
             for name in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(name, None)
-            for operation in (operation for path in schema["paths"].values() for operation in path.values()):
-                _drop_foreign_problem(operation["responses"])
+            for path, operations in schema["paths"].items():
+                for method, operation in operations.items():
+                    _drop_foreign_problem(operation["responses"])
+                    _describe_door(operation, find_rule(method.upper(), path), has_keys=has_keys)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_door(operation: dict[str, Any], rule: Rule | None, *, has_keys: bool) -> None:
+    """Who may pass, and what the others are told."""
+    needed = "admin" if rule is None else rule.scope
+    _add_problems(operation["responses"], ANYWHERE)
+    if needed is None:
+        return
+    _add_problems(operation["responses"], AT_THE_DOOR)
+    operation["security"] = [*({scheme: []} for scheme in SCHEMES), *([] if has_keys else [{}])]
+    operation["description"] += f"\n\nScope: `{needed}`."
+
+
+def _add_problems(responses: dict[str, Any], codes: Sequence[str]) -> None:
+    for status in sorted({STATUSES[code] for code in codes}):
+        before = responses.get(str(status), {}).get("content", {}).get(PROBLEM, {}).get("examples", {})
+        mine = {code for code in codes if STATUSES[code] == status}
+        responses[str(status)] = _entry(status, sorted({*before, *mine}))
 
 
 def _entry(status: int, codes: list[str]) -> dict[str, Any]:

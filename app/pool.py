@@ -6,12 +6,11 @@ app/pool_errors.py draws. What waits is in app/backlog.py, each device's worker 
 
 import asyncio
 import math
-import multiprocessing
+import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +21,13 @@ from app.job import Job
 from app.lane import Lane
 from app.pace import Pace
 from app.pool_errors import DeadlineMissed, InspectionTimeout, NoWorker
+from app.residency import Pins, Residency, Why
 from app.work import ModelRef, Scored
-from app.worker import Loader, work
+from app.worker import Loader
+from app.worker_process import TimeLimits, WorkerProcess
+
+LOOK_S = 0.2  # between two looks for workers that do not answer
+CPU = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,9 @@ class PoolLimits:
     batch: BatchLimits = field(default_factory=lambda: BatchLimits(8))
     timeout_s: float = 30.0
     resident_bytes: int = 4 << 30
+    time: TimeLimits = field(default_factory=TimeLimits)
+    cpu_threads: int = 0
+    """Of one worker; 0: the cores, shared evenly among the workers on the CPU."""
 
 
 class Pool:
@@ -41,14 +48,29 @@ class Pool:
     def __init__(self, devices: Sequence[str], loader: Loader, limits: PoolLimits) -> None:
         self._loader = loader
         self._limits = limits
+        self._cpu_threads = limits.cpu_threads or max(1, count_cores() // max(1, list(devices).count(CPU)))
+        self.pins = Pins()
+        """Models that must stay in memory: those that serve, and those that were prepared."""
         pace = Pace()
         self._backlog = Backlog(limits.batch, pace)
-        self.lanes = tuple(Lane(device, backlog=self._backlog, pace=pace, spawn=self._spawn) for device in devices)
+        self.lanes = tuple(
+            Lane(
+                device,
+                backlog=self._backlog,
+                pace=pace,
+                spawn=self._spawn,
+                memory=self._memory,
+                is_elsewhere=self._is_elsewhere,
+            )
+            for device in devices
+        )
+        self._is_over = threading.Event()
 
     def start(self) -> None:
         """Start the workers; they come up in the background."""
         for lane in self.lanes:
-            lane.thread.start()
+            lane.start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
     @property
     def waiting(self) -> int:
@@ -71,9 +93,26 @@ class Pool:
         return sum(lane.restarts for lane in self.lanes)
 
     @property
+    def hangs(self) -> int:
+        """Workers killed because they did not answer."""
+        return sum(lane.hangs for lane in self.lanes)
+
+    @property
+    def out_of_memory(self) -> int:
+        """Batches that a device had no room for."""
+        return sum(lane.out_of_memory for lane in self.lanes)
+
+    def batch_limit(self, digest: str) -> int:
+        """The largest batch of a model; less than the setting where a device had no room."""
+        return self._backlog.batch_limit(digest)
+
+    @property
     def resident_bytes(self) -> dict[str, int]:
-        """Device → bytes of weights in its worker's memory."""
-        return {lane.device: lane.resident_bytes for lane in self.lanes}
+        """Device → bytes of weights in the memory of its workers."""
+        return {
+            device: sum(lane.residency.bytes for lane in self.lanes if lane.device == device)
+            for device in {lane.device for lane in self.lanes}
+        }
 
     @property
     def golden_delta(self) -> dict[str, float]:
@@ -93,13 +132,25 @@ class Pool:
         """Load a model on a worker and score its golden pictures; `ModelUnavailable` when it refuses."""
         await self._ask(model, None, math.inf)
 
-    async def submit(self, model: ModelRef, pixels: npt.NDArray[np.uint8], *, deadline: float = math.inf) -> Scored:
-        """Score one picture (H,W,3) uint8 before `deadline`, a moment of time.monotonic()."""
+    async def submit(
+        self,
+        model: ModelRef,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        deadline: float = math.inf,
+        on_accusation: Callable[[int], None] | None = None,
+    ) -> Scored:
+        """Score one picture (H,W,3) uint8 before `deadline`, a moment of time.monotonic().
+
+        `on_accusation` hears of every worker that died in a way that may have been the picture's doing.
+        """
         if all(lane.is_gone for lane in self.lanes):
             raise NoWorker("; ".join(lane.trouble or lane.device for lane in self.lanes))
         left = deadline - time.monotonic()
         try:
-            return await asyncio.wait_for(self._ask(model, pixels, deadline), min(left, self._limits.timeout_s))
+            return await asyncio.wait_for(
+                self._ask(model, pixels, deadline, on_accusation), min(left, self._limits.timeout_s)
+            )
         except TimeoutError as exc:
             if left <= self._limits.timeout_s:
                 raise DeadlineMissed("the deadline passed before the picture was scored") from exc
@@ -109,8 +160,15 @@ class Pool:
         """Take no more work, answer what is held, end the workers."""
         self._backlog.stop()
         await asyncio.gather(*(asyncio.to_thread(lane.end, timeout_s) for lane in self.lanes))
+        self._is_over.set()
 
-    async def _ask(self, model: ModelRef, pixels: npt.NDArray[np.uint8] | None, deadline: float) -> Scored:
+    async def _ask(
+        self,
+        model: ModelRef,
+        pixels: npt.NDArray[np.uint8] | None,
+        deadline: float,
+        on_accusation: Callable[[int], None] | None = None,
+    ) -> Scored:
         loop = asyncio.get_running_loop()
         job = Job(
             model=model,
@@ -119,17 +177,32 @@ class Pool:
             loop=loop,
             patience_s=self._limits.timeout_s,
             deadline=deadline,
+            on_accusation=on_accusation,
         )
         self._backlog.add(job)
         return await job.future
 
-    def _spawn(self, device: str) -> tuple[BaseProcess, Connection]:
-        """A new worker process and our end of its pipe."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=work, args=(theirs, device, self._loader, self._limits.resident_bytes), daemon=True
-        )
-        process.start()
-        theirs.close()
-        return process, ours
+    def _spawn(self, device: str) -> WorkerProcess:
+        return WorkerProcess(device, self._loader, self._limits.time, self._cpu_threads if device == CPU else 0)
+
+    def _memory(self) -> Residency:
+        return Residency(self._limits.resident_bytes, self._why_needed)
+
+    def _why_needed(self, digest: str) -> Why | None:
+        if self._backlog.needs(digest) or any(lane.running == digest for lane in self.lanes):
+            return "leased"
+        return "pinned" if digest in self.pins else None
+
+    def _is_elsewhere(self, lane: Lane, model: ModelRef) -> bool:
+        return any(other is not lane and other.residency.knows(model.digest) for other in self.lanes)
+
+    def _watch(self) -> None:
+        """Nothing that a worker does may stop this thread: it is the one that ends it."""
+        while not self._is_over.wait(LOOK_S):
+            for lane in self.lanes:
+                lane.kill_if_stuck(time.monotonic())
+
+
+def count_cores() -> int:
+    """Those that this process may use; a container's quota of CPU time is not among what it asks."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,7 @@ PoolError
 ├── NoWorker             every worker has died, more than once; they are being started again
 ├── ModelUnavailable     the worker refused to load the version; the message says why
 ├── ModelTooLarge        the version fits into no worker's memory
+├── NoRoom               the version fits only if others went that may not go; the message names them
 ├── InspectionFailed     scoring this picture raised, alone in its batch
 ├── WorkerLost           workers died over it, as often as it may be tried
 ├── PictureQuarantined   this picture killed workers before
@@ -51,6 +52,10 @@ class ModelUnavailable(PoolError):
 
 class ModelTooLarge(PoolError):
     """The version needs more memory than a worker may use, whatever else it holds."""
+
+
+class NoRoom(PoolError):
+    """The version fits only if others left the memory that serve, were prepared or have work; `detail` names them."""
 
 
 class InspectionFailed(PoolError):

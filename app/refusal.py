@@ -18,6 +18,7 @@ from app.ledger.errors import LedgerBusy, LedgerError, LedgerUnavailable
 from app.ledger.ledger import Ledger
 from app.ledger.record import Record, timestamp
 from app.metrics import Metrics
+from app.part import Part
 from app.submission import Submission
 from model_store.errors import ArtifactError
 
@@ -75,9 +76,15 @@ class Refusals:
             counts_as=counts_as,
             software=self._software,
         )
-        self._metrics.verdicts.labels(product, "error").inc()
+        self._count(submission.part)
         recorded = await self._record(record, error)
         return Refused(error, verdict_id=submission.id, counts_as=counts_as, recorded=recorded)
+
+    def _count(self, part: Part) -> None:
+        station = self._metrics.stations.label(part.product, part.station)
+        if self._catalog.served(part.product) is not None:
+            self._metrics.begin(part.product, station)
+        self._metrics.verdicts.labels(part.product, station, "error").inc()
 
     async def knows(self, name: str) -> bool:
         """Whether `name` is a product of the store, and not a word that a sender made up."""

@@ -41,6 +41,10 @@ class PictureFacts(BaseModel):
     height: int | None
     format: str | None
     health: Health | None = None
+    url: str | None = None
+    """Where the picture is found again; null where the policy wanted none."""
+    lost: bool = False
+    """The policy wanted it, and the disk or the bucket refused it; the verdict holds."""
 
 
 class Region(BaseModel):
@@ -62,9 +66,12 @@ class Heatmap(BaseModel):
     width: int
     height: int
     scale: dict[str, float]
-    url: str
+    url: str | None
     lost: bool = False
-    """The disk refused it: `url` will never give it; the verdict holds."""
+    """The disk or the bucket refused it; the verdict holds."""
+    kept: bool = True
+    """False where it was drawn for the answer alone, or lost: `url` is null then."""
+    sha256: str | None = None
     data: str | None = None
 
 
@@ -105,6 +112,8 @@ class Answer(BaseModel):
                     "height": 300,
                     "format": "png",
                     "health": {"mean": 0.31, "contrast": 0.52, "sharpness": 0.08, "saturated_share": 0.001},
+                    "url": "/verdicts/3f0c3f0e-7a55-4d0e-9b7c-1f2d3c4b5a69/image",
+                    "lost": False,
                 },
                 "regions": [{"x": 40, "y": 112, "width": 31, "height": 9, "area": 143, "peak": 5.31}],
                 "heatmap": None,
@@ -164,7 +173,9 @@ class Product(BaseModel):
     digest: str | None
     ng_above: float | None
     review_above: float | None
+    threshold_revision: int | None
     promise: float | None
+    """Of the calibrated thresholds; null where a person has set others, which promise nothing."""
     metrics: dict[str, float]
 
 

@@ -6,6 +6,7 @@ nothing.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,13 +15,30 @@ from pydantic import BaseModel
 
 from app.admission import Admission, Held
 from app.catalog import Catalog
+from app.followed import Followed
 from app.lane import Lane, LaneState
 from app.ledger.ledger import Ledger
 from app.pool import Pool
+from app.residency import State
+
+
+class ModelStatus(BaseModel):
+    """A model in a worker's memory; only one that is `loaded` may leave it for another, the least recently used first.
+
+    `leased`: has work waiting or running; `pinned`: serves, or was prepared.
+    """
+
+    model: str
+    state: State
+    bytes: int
 
 
 class WorkerStatus(BaseModel):
-    """One device's worker. `runs_on` is the CPU where the device is not there; `since` is when `state` began."""
+    """One device's worker. `runs_on` is the CPU where the device is not there; `since` is when `state` began.
+
+    `models` are those that can score; `memory` says of each, and of those being loaded, why it is there. `hangs` are
+    those restarts that were for want of an answer; `batches` says how often a batch had so many pictures.
+    """
 
     device: str
     runs_on: str
@@ -28,8 +46,11 @@ class WorkerStatus(BaseModel):
     state: LaneState
     since: datetime
     restarts: int
+    hangs: int
+    batches: dict[int, int]
     resident_bytes: int
     models: list[str]
+    memory: list[ModelStatus]
 
 
 class QueueStatus(BaseModel):
@@ -49,7 +70,7 @@ class Queues(BaseModel):
 
 
 class ProductStatus(BaseModel):
-    """A product of the store, the version that serves, and the devices that hold it."""
+    """A product of the store, the version that serves, its largest batch, and the devices that hold it."""
 
     product: str
     state: Literal["serving", "unavailable"]
@@ -57,12 +78,15 @@ class ProductStatus(BaseModel):
     version: int | None
     bytes: int | None
     golden_delta: float | None
+    batch_limit: int | None
     devices: list[str]
 
 
 class Status(BaseModel):
     """`not_ready` says why /readyz is false; `degraded` is `journal` while verdicts wait in it for the database, `cpu`
     where a CUDA device is wanted and not there.
+
+    `stale` has each file (keys, certificate) whose newest content cannot be used, and why: that of before is in use.
     """
 
     version: str
@@ -71,6 +95,7 @@ class Status(BaseModel):
     draining: bool
     degraded: Literal["journal", "cpu"] | None
     not_ready: list[str]
+    stale: dict[str, str]
     workers: list[WorkerStatus]
     queues: Queues
     products: list[ProductStatus]
@@ -99,7 +124,9 @@ def why_not_ready(run: Run, pool: Pool, catalog: Catalog, ledger: Ledger) -> lis
     return reasons
 
 
-async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catalog, ledger: Ledger) -> Status:
+async def describe(
+    *, run: Run, pool: Pool, admission: Admission, catalog: Catalog, ledger: Ledger, followed: Sequence[Followed]
+) -> Status:
     """All of it, as it is now."""
     names = await asyncio.to_thread(catalog.products)
     now = time.monotonic()
@@ -110,6 +137,7 @@ async def describe(*, run: Run, pool: Pool, admission: Admission, catalog: Catal
         draining=run.stopping.is_set(),
         degraded=_degraded(pool, ledger),
         not_ready=why_not_ready(run, pool, catalog, ledger),
+        stale={file.name: file.trouble for file in followed if file.trouble is not None},
         workers=[_worker(lane) for lane in pool.lanes],
         queues=Queues(
             total=_queue(admission.total, now),
@@ -134,8 +162,13 @@ def _worker(lane: Lane) -> WorkerStatus:
         state=lane.state,
         since=lane.since,
         restarts=lane.restarts,
-        resident_bytes=lane.resident_bytes,
-        models=[str(model) for model in lane.loaded.values()],
+        hangs=lane.hangs,
+        batches=dict(sorted(lane.batches.items())),
+        resident_bytes=lane.residency.bytes,
+        models=[str(model) for model in lane.residency.models],
+        memory=[
+            ModelStatus(model=str(model), state=state, bytes=model.bytes) for model, state in lane.residency.states
+        ],
     )
 
 
@@ -153,5 +186,6 @@ def _product(name: str, pool: Pool, catalog: Catalog) -> ProductStatus:
         version=None if served is None else served.ref.version,
         bytes=None if served is None else served.ref.bytes,
         golden_delta=pool.golden_delta.get(name),
+        batch_limit=None if digest is None else pool.batch_limit(digest),
         devices=[lane.device for lane in pool.lanes if digest in lane.loaded],
     )

@@ -36,9 +36,8 @@ HEALTH = ("mean", "contrast", "sharpness", "saturated_share")
 
 
 def conclude(submission: Submission, seen: Seen, software: str) -> Record:
-    """Judge the score by the thresholds of the version that gave it."""
-    served, picture, scored = seen.served, seen.picture, seen.scored
-    calibration = served.manifest.calibration
+    """Judge the score by the thresholds that are in force for the version that gave it."""
+    served, picture, scored, calibration = seen.served, seen.picture, seen.scored, seen.calibration
     judgement = judge(scored.score, calibration)
     regions = find_regions(
         scored.heatmap, calibration.ng_above, picture_width=picture.width, picture_height=picture.height
@@ -76,13 +75,17 @@ def answer_of(record: Record, drawn: bytes | None = None) -> dict[str, Any]:
     answer["model"] = _group(record, MODEL)
     health = {name: getattr(record, name) for name in HEALTH}
     picture = _group(record, PICTURE)
-    answer["picture"] = None if picture is None else picture | {"health": None if record.mean is None else health}
+    if picture is not None:
+        url = f"/verdicts/{record.id}/image" if record.picture_kept == "kept" else None
+        kept = {"url": url, "lost": record.picture_kept == "lost"}
+        picture |= {"health": None if record.mean is None else health} | kept
+    answer["picture"] = picture
     answer |= {name: getattr(record, name) for name in HOW}
     if record.seq == 0:  # it waits in the journal: the ledger will say which it is
         answer["seq"] = answer["revision"] = None
     if record.heatmap is not None:
         data = None if drawn is None else base64.b64encode(drawn).decode()
-        answer["heatmap"] = {"lost": False} | record.heatmap | {"data": data}
+        answer["heatmap"] = {"lost": False, "kept": True, "sha256": None} | record.heatmap | {"data": data}
     return answer
 
 

@@ -1,8 +1,8 @@
 """The process that owns one device: models in memory, pictures in, scores out.
 
-In, through a pipe: (ModelRef, [(H,W,3) uint8, …]); an empty list only loads the model.
-Out: `Answer`.
-Exits when the pipe closes, so it never outlives the service, and with EXIT_CODE when its device is lost.
+In, through one pipe: (ModelRef, [(H,W,3) uint8, …]); through another, for a second thread, so that a load holds up
+nobody: (ModelRef, digests of the models that must go first). Out, through the same pipe: `Answer`.
+Exits when the pipes close, so it never outlives the service, and with EXIT_CODE when its device is lost.
 The only module here that imports torch.
 """
 
@@ -11,17 +11,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
+from threading import Thread
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from app.device_faults import EXIT_CODE, is_device_fault, is_out_of_memory
-from app.residency import NeverFits, Residency
 from app.work import ModelRef
 
 log = logging.getLogger(__name__)
@@ -54,50 +53,70 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What comes back for one batch."""
+    """What comes back for one batch, or one load."""
 
     results: tuple[Result, ...] = ()
     """Per picture."""
     golden_delta: float = 0.0
     refused: str | None = None
     """Why the loader refused the version."""
-    too_large: str | None = None
-    """Why no worker can hold it."""
     fault: str | None = None
     """What loading or scoring raised beyond that; of several pictures, any may be the cause."""
-    resident: tuple[str, ...] = ()
-    """Digests of the models that are in memory now."""
-    resident_bytes: int = 0
+    out_of_memory: bool = False
+    """Whether the fault is that the device had no room; fewer pictures may fit."""
     device: str | None = None
     """Where the model really is."""
 
 
-def work(pipe: Connection, device: str, loader: Loader, resident_bytes: int) -> None:
-    """Answer batches until the pipe closes, or until the device is lost: then nothing is answered any more."""
+Models = dict[str, Runner]
+
+
+def work(scores: Connection, loads: Connection, device: str, loader: Loader, threads: int) -> None:
+    """Answer until the pipes close, or until the device is lost: then nothing is answered any more.
+
+    `threads`: CPU threads of one computation; 0 leaves that to torch.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    models = _Models(device, loader, resident_bytes)
+    models: Models = {}
+
+    def load(message: tuple[ModelRef, Sequence[str]]) -> Answer:
+        model, gone = message
+        for digest in gone:
+            models.pop(digest, None)
+        runner = models[model.digest] = loader(model.path, device)
+        return Answer(golden_delta=runner.golden_delta, device=runner.device)
+
+    def score(message: tuple[ModelRef, Pictures]) -> Answer:
+        model, pictures = message
+        return Answer(tuple(models[model.digest](pictures)))
+
+    if threads:
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
+    Thread(target=_answer, args=(loads, load), daemon=True).start()
+    _answer(scores, score)
+    os._exit(0)  # the service wants no more; torch's own threads do not survive an orderly end of Python's
+
+
+def _answer(pipe: Connection, serve: Callable[[Any], Answer]) -> None:
+    """Answer every message; what raises is answered too."""
     while True:
         try:
-            ref, pictures = pipe.recv()
+            message = pipe.recv()
         except (EOFError, OSError):
             return
-        out_of_memory = False
         try:
-            answer = _score(models, ref, pictures)
+            answer = serve(message)
         except Refused as refusal:
             answer = Answer(refused=str(refusal))
-        except NeverFits as refusal:
-            answer = Answer(too_large=f"{ref.product}@{ref.version}: {refusal}")
         except Exception as error:
-            log.exception("%s@%s: %d pictures", ref.product, ref.version, len(pictures))
+            log.exception("%s: %s", message[0], type(error).__name__)
             if is_device_fault(error):
                 os._exit(EXIT_CODE)  # no clean-up: it would call into the lost device, and may hang there
-            out_of_memory = is_out_of_memory(error)
-            answer = Answer(fault=f"{type(error).__name__}: {error}")
-        if out_of_memory:  # here, where the error no longer holds the tensors of its batch
+            answer = Answer(fault=f"{type(error).__name__}: {error}", out_of_memory=is_out_of_memory(error))
+        if answer.out_of_memory:  # here, where the error no longer holds the tensors of its batch
             _empty_cache()
-        pipe.send(replace(answer, resident=models.residency.digests, resident_bytes=models.residency.bytes))
+        pipe.send(answer)
 
 
 def load_detector(path: Path, device: str) -> Runner:
@@ -142,34 +161,7 @@ class _Detecting:
         return self.score(pictures)
 
 
-class _Models:
-    """Loaded models, within the bytes that they may take."""
-
-    def __init__(self, device: str, loader: Loader, limit: int) -> None:
-        self.residency = Residency(limit)
-        self._device = device
-        self._loader = loader
-        self._runners: dict[str, Runner] = {}
-
-    def get(self, ref: ModelRef) -> Runner:
-        """The model of `ref`, loaded if need be, after those that must make room have gone."""
-        for digest in self.residency.reserve(ref.digest, ref.bytes):
-            del self._runners[digest]
-        if ref.digest not in self._runners:
-            with ExitStack() as undo:
-                undo.callback(self.residency.release, ref.digest)
-                self._runners[ref.digest] = self._loader(ref.path, self._device)
-                undo.pop_all()
-        return self._runners[ref.digest]
-
-
-def _score(models: _Models, ref: ModelRef, pictures: Pictures) -> Answer:
-    """A function of its own, so that no name outlives it and keeps a model in memory that was to make room."""
-    runner = models.get(ref)
-    return Answer(tuple(runner(pictures)) if pictures else (), runner.golden_delta, device=runner.device)
-
-
 def _empty_cache() -> None:
-    """Give unused device memory back, so that the pictures of the batch fit one by one."""
+    """Give unused device memory back, so that fewer pictures fit."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.cuda.empty_cache()

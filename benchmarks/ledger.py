@@ -24,7 +24,6 @@ import psycopg
 from sqlalchemy import insert, text, update
 from sqlalchemy.engine import URL
 
-from app.__main__ import SWITCH_S
 from app.ledger.database import _compact, ledger_url, open_engine, writing
 from app.ledger.ledger import Ledger
 from app.ledger.migrate import migrate
@@ -32,6 +31,7 @@ from app.ledger.reading import Query
 from app.ledger.record import Record
 from app.ledger.rows import row_of
 from app.ledger.schema import counter, verdicts
+from app.server import SWITCH_S
 from tests.postgres import cluster
 
 WRITERS = (1, 8, 32)

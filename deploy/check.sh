@@ -4,13 +4,14 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 PATH="$PWD/.venv/bin:$PATH" # hadolint comes from PyPI
-ALL="shell dockerfile compose compose-cuda prometheus rules rule-tests"
+ALL="shell vendored dockerfile compose compose-cuda prometheus rules rule-tests"
 OUTPUT=$(mktemp)
 trap 'rm -f "$OUTPUT"' EXIT
 
 program() {
     case $1 in
         shell) echo sh ;;
+        vendored) echo sha256sum ;;
         dockerfile) echo hadolint ;;
         compose | compose-cuda) echo docker-compose ;;
         *) echo promtool ;;
@@ -20,8 +21,12 @@ program() {
 check() {
     case $1 in
         shell) for script in deploy/*.sh .ci/run; do sh -n "$script" || return 1; done ;;
+        vendored) # every file of what is not ours, and none besides
+            (cd app/console/static/vendor && sha256sum --strict --check SHA256SUMS &&
+                [ "$(find . -type f | wc -l)" -eq "$(($(wc -l <SHA256SUMS) + 1))" ])
+            ;;
         dockerfile) hadolint Dockerfile ;;
-        compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose config --quiet ;;
+        compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose --profile factory config --quiet ;;
         compose-cuda)
             GRAFANA_ADMIN_PASSWORD=unused docker-compose -f docker-compose.yml -f deploy/docker-compose.cuda.yml config --quiet
             ;;

@@ -1,7 +1,7 @@
 """Prints pyproject.toml's run-time dependencies, one a line, so that the Dockerfile need not repeat their bounds.
 
 In: `torch` (torch and torchvision, which come from an index of their own) or `rest`, which also has the driver of
-PostgreSQL. Any other argument is refused.
+PostgreSQL and the client of S3. Any other argument is refused.
 """
 
 import re
@@ -17,7 +17,8 @@ def requirements(part: str, project: Path = Path("pyproject.toml")) -> list[str]
     if part not in {"torch", "rest"}:
         raise ValueError(f"part is 'torch' or 'rest', not {part!r}")
     tables = tomllib.loads(project.read_text())["project"]
-    declared: list[str] = tables["dependencies"] + tables["optional-dependencies"]["postgres"]
+    extras = tables["optional-dependencies"]
+    declared: list[str] = tables["dependencies"] + extras["postgres"] + extras["s3"]
     return [line for line in declared if (_name(line) in FROM_TORCH_INDEX) == (part == "torch")]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from detector.align import Aligner
 from detector.backbone import Backbone, build_backbone
 from detector.errors import SpecError, WeightsMismatch
 from detector.evidence.evidence import Evidence
@@ -42,7 +43,8 @@ def build_detector(
         unet=UNet(spec.unet.widths, spec.unet.kernel),
         fader=None if spec.fader is None else _fader(spec.fader),
         backbone=backbone,
-        evidence=_evidence(spec, backbone),
+        evidence=build_evidence(spec, backbone),
+        aligner=None if spec.align is None else Aligner(spec.align, height=spec.input.height, width=spec.input.width),
     )
     return detector.eval()
 
@@ -112,9 +114,10 @@ def _fader(spec: FaderSpec) -> Fader:
     return Fader(patch=spec.patch, hidden=spec.hidden, slope=spec.slope, shift=spec.shift)
 
 
-def _evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
+def build_evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
+    """The evidence stage alone, without statistics."""
     evidence, size = spec.evidence, spec.input
-    standardiser = Standardiser(evidence.standardise, len(evidence.maps), height=size.height, width=size.width)
+    standardiser = Standardiser(evidence.standardise, evidence.maps, height=size.height, width=size.width)
     fields: dict[str, GaussianField] = {
         source: GaussianField(features, channels=channels, rows=rows, columns=columns)
         for source, features, channels, (rows, columns) in _sources(spec, backbone)
@@ -140,9 +143,10 @@ def _grid(spec: FeatureSpec, size: InputSpec) -> tuple[int, int]:
 
 
 def _statistics_bytes(spec: DetectorSpec, backbone: Backbone | None) -> int:
-    """Of the largest buffers, mean and deviation of every map and the whiteners of every field."""
+    """Of the largest buffers: mean and deviation of every map, edges of good parts, whiteners of every field."""
     per_location = spec.evidence.standardise == "per-location"
     total = 8 * len(spec.evidence.maps) * (spec.input.height * spec.input.width if per_location else 1)
+    total += 0 if spec.align is None else 4 * spec.input.height * spec.input.width
     for _, features, channels, (rows, columns) in _sources(spec, backbone):
         places = 1 if features.statistics == "pooled" else rows * columns
         total += 2 * places * min(features.dimensions, channels) ** 2

@@ -6,10 +6,14 @@ Contrast and sharpness are chosen so that a lamp which only fades moves `mean` a
 on every pixel cancels. A part of another texture, or a lens out of focus, moves them and leaves `mean` where it was.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from detector.errors import CalibrationError
 
 GRID = 128  # rows and columns that are sampled at most, so that the cost does not grow with the camera's resolution
 LUMA = np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601; to 0 … 1
@@ -31,6 +35,35 @@ class ImageHealth:
     ratio (1941), halved, of horizontal and vertical neighbours."""
     saturated_share: float
     """Of the pixels, 0 … 1: those with a channel that is clipped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthReference:
+    """Health of the pictures that a product was calibrated on: what its camera and lamp gave then."""
+
+    pictures: int
+    centre: ImageHealth
+    """Mean of each measure."""
+    spread: ImageHealth
+    """Standard deviation of each measure between pictures, n - 1; 0 for one picture."""
+
+    def __post_init__(self) -> None:
+        numbers = (*astuple(self.centre), *astuple(self.spread))
+        if self.pictures < 1 or not all(math.isfinite(number) and number >= 0 for number in numbers):
+            raise CalibrationError("an image health reference needs pictures, and finite numbers that are not negative")
+
+
+def summarise(healths: Sequence[ImageHealth]) -> HealthReference:
+    """The reference of at least one picture; `CalibrationError` for none."""
+    if not healths:
+        raise CalibrationError("image health needs at least one calibration picture")
+    table = np.array([astuple(health) for health in healths])
+    spread = table.std(axis=0, ddof=1) if len(table) > 1 else np.zeros(table.shape[1])
+    return HealthReference(
+        pictures=len(table),
+        centre=ImageHealth(*table.mean(axis=0).tolist()),
+        spread=ImageHealth(*spread.tolist()),
+    )
 
 
 def measure(pixels: Pixels) -> ImageHealth:

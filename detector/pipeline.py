@@ -1,6 +1,7 @@
 """Detector: pictures → saliency → mosaic → U-Net + FADeR → evidence → Anomaly.
 
 In: (B,3,H,W) float32 in [0, 1], of the size in the spec. Out: score (B,) and heatmap (B,H,W).
+What no evidence reads is not computed: where features alone decide, the reconstruction is drawn by `explain` only.
 Stateless: the result for a picture depends on no other picture in the batch and on no call before.
 """
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from detector.align import Aligner, is_inside, move
 from detector.backbone import Backbone
 from detector.errors import SpecError
 from detector.evidence.evidence import Clues, Evidence
@@ -33,15 +35,30 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What those parts make of pictures that no product trains: saliency and frozen backbone."""
+
+    masks: Tensor | None
+    """(B,1,H,W), 1 = hidden; None where nothing is reconstructed."""
+    features: Sequence[Tensor]
+    """Backbone maps (B,C,h,w) of the depths that the spec names; none where they are no evidence."""
+
+    def of(self, rows: slice) -> "Sight":
+        """That of some of the pictures."""
+        masks = None if self.masks is None else self.masks[rows]
+        return Sight(masks, [maps[rows] for maps in self.features])
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """Every picture that the detector drew on its way to a score."""
+    """Every picture that the detector drew on its way to a score, in the pixels that were sent."""
 
     mask: Tensor
     """(B,1,H,W), 1 = hidden (EAR: S); one of RIAD's masks, where there are many."""
     hint: Tensor
     """(B,3,H,W), what the network saw (EAR eq. 1: I')."""
     gate: Tensor | None
-    """(B,1,h,w) in [0, 1], 0 = skip connections cut (FADeR); None without an attenuator."""
+    """(B,1,h,w) in [0, 1], 0 = skip connections cut (FADeR), where good parts lie; None without an attenuator."""
     reconstruction: Tensor
     """(B,3,H,W) in [0, 1]: the part as it should have looked; RIAD's mean over its cell sides."""
     heatmap: Tensor
@@ -51,7 +68,7 @@ class Explanation:
 class Detector(nn.Module):
     """The joined parts. `build_detector` makes one; this class knows no numbers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a detector is made of these
         self,
         spec: DetectorSpec,
         *,
@@ -60,6 +77,7 @@ class Detector(nn.Module):
         fader: Fader | None,
         backbone: Backbone | None,
         evidence: Evidence,
+        aligner: Aligner | None,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -68,36 +86,67 @@ class Detector(nn.Module):
         self.fader = fader
         self.backbone = backbone
         self.evidence = evidence
+        self.aligner = aligner
 
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
-        """(B,3,H,W) in [0, 1] → Anomaly."""
-        score, heatmap = self.evidence(self.clues(pictures))
-        return Anomaly(score, heatmap)
+        """(B,3,H,W) in [0, 1] → Anomaly, in the pixels of the pictures as they came."""
+        if self.aligner is None:
+            return self.assess(pictures, self.see(pictures))
+        offsets = self.aligner(pictures)
+        aligned = move(pictures, offsets)
+        return self._put_back(self.assess(aligned, self.see(aligned)), offsets)
+
+    @torch.inference_mode()
+    def see(self, pictures: Tensor) -> Sight:
+        """The half of `forward` that is the same for every product of one `spec.sight`."""
+        evidence = self.spec.evidence
+        masks = self.saliency(pictures) if evidence.residuals else None
+        return Sight(masks, self.features(pictures, "backbone") if "backbone" in evidence.maps else ())
+
+    @torch.inference_mode()
+    def assess(self, pictures: Tensor, sight: Sight) -> Anomaly:
+        """The other half: reconstruction and evidence, with this product's own weights."""
+        heatmap: Tensor = self.evidence(self.clues(pictures, sight))
+        return Anomaly(self.evidence.score(heatmap), heatmap)
 
     @torch.inference_mode()
     def explain(self, pictures: Tensor) -> Explanation:
-        """The same computation as `forward`, with every step kept."""
-        masks = self.saliency(pictures)
-        hints = self.hints(pictures, masks)
-        clues = self.clues(pictures)
-        score, heatmap = self.evidence(clues)
-        return Explanation(masks, hints, self.gate(hints), clues.reconstructions.mean(dim=0), heatmap, score)
+        """What `forward` computes, and the reconstruction with every step on the way to it."""
+        offsets = pictures.new_zeros(len(pictures), 2).long() if self.aligner is None else self.aligner(pictures)
+        aligned = move(pictures, offsets)
+        masks = self.saliency(aligned)
+        hints = self.hints(aligned, masks)
+        reconstruction = move(self.rebuild(aligned, masks).mean(dim=0), -offsets)
+        anomaly = self(pictures)
+        return Explanation(
+            move(masks.expand(len(pictures), -1, -1, -1), -offsets),
+            move(hints, -offsets),
+            self.gate(hints),
+            reconstruction,
+            anomaly.heatmap,
+            anomaly.score,
+        )
 
     @torch.inference_mode()
     def raw_evidence(self, pictures: Tensor) -> Tensor:
         """Evidence maps (B,M,H,W) of pictures before they are standardised: what that is fitted on."""
-        return self.evidence.raw(self.clues(pictures))
+        return self.evidence.raw(self.clues(pictures, self.see(pictures)))
 
     @torch.inference_mode()
     def feature_grid(self, pictures: Tensor, source: FeatureSource) -> Tensor:
         """Feature vectors (B,C,h,w) of one source of evidence: what its distributions are fitted on."""
         return self.evidence.grid(source, self.features(pictures, source))
 
-    def clues(self, pictures: Tensor) -> Clues:
+    def clues(self, pictures: Tensor, sight: Sight) -> Clues:
         """Everything that evidence is made of."""
-        features = {name: self.features(pictures, name) for name in FEATURES if name in self.spec.evidence.maps}
-        return Clues(pictures, self.rebuild(pictures), features)
+        features = {
+            name: sight.features if name == "backbone" else self.features(pictures, name)
+            for name in FEATURES
+            if name in self.spec.evidence.maps
+        }
+        reconstructions = None if sight.masks is None else self.rebuild(pictures, sight.masks)
+        return Clues(pictures, reconstructions, features)
 
     def features(self, pictures: Tensor, source: FeatureSource) -> list[Tensor]:
         """Feature maps (B,C,h,w) of the depths that the spec names."""
@@ -108,11 +157,11 @@ class Detector(nn.Module):
             raise SpecError("evidence from a backbone needs one")
         return self.backbone.stages(pictures, self.spec.evidence.backbone.levels)
 
-    def rebuild(self, pictures: Tensor) -> Tensor:
-        """(B,3,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each cell side of disjoint masks (RIAD)."""
+    def rebuild(self, pictures: Tensor, masks: Tensor) -> Tensor:
+        """(B,3,H,W), (B,1,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each of RIAD's cell sides."""
         if isinstance(self.saliency, DisjointSaliency):
-            return torch.stack([assemble(pictures, masks, self._rebuild_hidden) for masks in self.saliency.masks])
-        return self._rebuild_hidden(pictures, self.saliency(pictures)).unsqueeze(0)
+            return torch.stack([assemble(pictures, sets, self._rebuild_hidden) for sets in self.saliency.masks])
+        return self._rebuild_hidden(pictures, masks).unsqueeze(0)
 
     def hints(self, pictures: Tensor, masks: Tensor) -> Tensor:
         """(B,3,H,W) and (B,1,H,W) or (1,1,H,W) → I' (B,3,H,W)."""
@@ -137,6 +186,14 @@ class Detector(nn.Module):
             gates = [closed if level in off else gate for level, gate in enumerate(gates)]
         reconstructions: Tensor = self.unet(hints, gates)
         return reconstructions
+
+    def _put_back(self, anomaly: Anomaly, offsets: Tensor) -> Anomaly:
+        """Maps of moved parts → in the pixels that were sent; a band at the edge that had left the frame is as quiet
+        as the quietest place, since nothing is known of it, and only pixels that were sent make the score."""
+        maps = anomaly.heatmap.unsqueeze(1)
+        quiet = maps.amin(dim=(2, 3), keepdim=True)
+        heatmap = torch.where(is_inside(maps, -offsets), move(maps, -offsets), quiet).squeeze(1)
+        return Anomaly(self.evidence.score(heatmap), heatmap)
 
     def _rebuild_hidden(self, pictures: Tensor, masks: Tensor) -> Tensor:
         hints = self.hints(pictures, masks)

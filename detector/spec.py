@@ -123,6 +123,18 @@ class FaderSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlignSpec:
+    """Parts that arrive shifted are moved to where good parts lie before anything looks at them (detector/align.py)."""
+
+    reach: int = 16
+    """Largest shift that is looked for, up, down, left and right, in input pixels."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.reach <= 256:
+            raise SpecError(f"align.reach must be 1 to 256 px, not {self.reach}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
     """Features of a network as evidence: their distance from those of good parts (ours, after PaDiM)."""
 
@@ -136,12 +148,22 @@ class FeatureSpec:
     """Weight of the pooled covariance, in [0, 1]."""
     statistics: Statistics = "per-location"
     """`pooled`: one distribution for all places, for parts that do not lie alike."""
+    surround: int = 0
+    """Side, in cells and odd, of the surroundings whose mean energy a vector is divided by, so that neither lamp nor
+    finish of a part is evidence (divisive normalisation); 0: it is not."""
 
     def __post_init__(self) -> None:
+        if self.surround < 0 or (self.surround and self.surround % 2 == 0):
+            raise SpecError(f"surround must be 0 or odd, not {self.surround}")
         if not self.levels or min(self.levels) < 0 or len(set(self.levels)) != len(self.levels):
             raise SpecError(f"levels must name at least one depth, each once, not {self.levels}")
         if not 1 <= self.stride <= 64 or not 1 <= self.dimensions <= 1024 or not 0 <= self.shrinkage <= 1:
             raise SpecError(f"stride must be 1 to 64, dimensions 1 to 1024 and shrinkage a share, not {self}")
+
+
+def _fine(levels: tuple[int, ...]) -> FeatureSpec:
+    """What found most on the products at hand (docs/method.md)."""
+    return FeatureSpec(levels=levels, stride=8, dimensions=100, surround=9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,17 +173,18 @@ class EvidenceSpec:
     maps: tuple[EvidenceMap, ...] = ("msgms", "l1")
     """`msgms`, `l1`, `ssim`: residuals; `encoder`, `backbone`: features."""
     msgms_scales: int = 3
-    encoder: FeatureSpec = field(default_factory=lambda: FeatureSpec(levels=(1, 2, 3)))
+    encoder: FeatureSpec = field(default_factory=lambda: _fine((1, 2, 3)))
     """Of the U-Net's own encoder, looking at the picture; read where `maps` names it."""
-    backbone: FeatureSpec = field(default_factory=lambda: FeatureSpec(levels=(1, 2, 3, 4)))
+    backbone: FeatureSpec = field(default_factory=lambda: _fine((1, 2, 3)))
     """Of the frozen backbone, looking at the picture; read where `maps` names it."""
     standardise: Standardise = "per-location"
+    """Of residuals; features are distances in the measure of their own place already, and only pooled."""
     fuse: Fuse = "weighted"
     """`weighted`: weights that sum to 1, set on synthetic defects in good pictures, so without labels (ours)."""
     smooth: int = 5
     """Side of the box filter over the fused map, in input pixels, odd; 1 = none."""
     reduce: Reduce = "top-mean"
-    top_fraction: float = 0.01
+    top_fraction: float = 0.05
     """Share of the pixels that `top-mean` averages; `max` does not read it."""
 
     def __post_init__(self) -> None:
@@ -173,6 +196,14 @@ class EvidenceSpec:
             raise SpecError(f"evidence.msgms_scales must be 1 to 5, not {self.msgms_scales}")
         if not 0 < self.top_fraction <= 1:
             raise SpecError(f"evidence.top_fraction must be in (0, 1], not {self.top_fraction}")
+
+    @property
+    def residuals(self) -> tuple[EvidenceMap, ...]:
+        """The maps that compare a picture with its reconstruction."""
+        return tuple(name for name in self.maps if name not in FEATURES)
+
+
+Sight = tuple[BackboneSpec, tuple[int, int], SaliencySpec | None, tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +218,8 @@ class DetectorSpec:
     unet: UNetSpec = field(default_factory=UNetSpec)
     fader: FaderSpec | None = field(default_factory=FaderSpec)
     evidence: EvidenceSpec = field(default_factory=EvidenceSpec)
+    align: AlignSpec | None = None
+    """None: parts are taken as they lie."""
 
     def __post_init__(self) -> None:
         sides = (self.input.height, self.input.width)
@@ -203,8 +236,30 @@ class DetectorSpec:
         smallest = min(sides)
         if self.saliency.kind == "disjoint" and any(cell * 2 > smallest for cell in self.saliency.disjoint.cells):
             raise SpecError(f"disjoint.cells must be at most half of {smallest} px, not {self.saliency.disjoint.cells}")
+        self._check_align()
         if self.fader is not None:
             self._check_fader(self.fader)
+
+    @property
+    def sight(self) -> Sight | None:
+        """Products of equal `sight` see alike, so their pictures may be seen together; None: no other product's may.
+
+        That is where no backbone is read, and where each product moves its parts by a reference of its own first.
+        """
+        if self.align is not None:
+            return None
+        saliency = self.saliency if self.evidence.residuals else None
+        hides_by_it = saliency is not None and saliency.kind in ("attention", "activation")
+        from_backbone = "backbone" in self.evidence.maps
+        if self.backbone is None or not (from_backbone or hides_by_it):
+            return None
+        levels = tuple(sorted(self.evidence.backbone.levels)) if from_backbone else ()
+        return self.backbone, (self.input.height, self.input.width), saliency, levels
+
+    def _check_align(self) -> None:
+        smallest = min(self.input.height, self.input.width)
+        if self.align is not None and self.align.reach > smallest // 4:
+            raise SpecError(f"align.reach must be at most a quarter of {smallest} px, not {self.align.reach}")
 
     def _check_fader(self, fader: FaderSpec) -> None:
         skips = len(self.unet.widths) - 1

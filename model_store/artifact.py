@@ -24,6 +24,7 @@ from detector.build import build_detector, load_detector_weights
 from detector.calibration import Calibration
 from detector.decode import decode
 from detector.errors import DecodeError, SpecError, WeightsMismatch
+from detector.image_health import HealthReference
 from detector.pipeline import Detector, stack
 from detector.preprocess import resize_to_input
 from detector.spec import DetectorSpec
@@ -75,6 +76,8 @@ class Draft:
     golden_scores: Mapping[str, float]
     """The same names → what export measured."""
     golden_tolerance: float = 1e-4
+    image_health: HealthReference | None = None
+    """Of the calibration pictures, where they were measured."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ def _manifest(draft: Draft, version: int, files: Mapping[str, bytes]) -> Manifes
         "golden": tuple({"file": name, "score": score} for name, score in sorted(draft.golden_scores.items())),
         "golden_tolerance": draft.golden_tolerance,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "image_health": draft.image_health,
     }
     return validate_manifest(fields)
 

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 
 from detector.calibration import Calibration
 from detector.errors import DetectorError
+from detector.image_health import HealthReference
 from detector.spec import DetectorSpec
 from model_store.disk import read_capped
 from model_store.errors import BadProductName, ManifestInvalid, UnknownFormatVersion, UnsafePath, WrongPlace
@@ -61,6 +62,8 @@ class TrainingRecord(BaseModel):
     saliency: str
     backbone: str | None
     """timm's name."""
+    decided_by: dict[str, float] = Field(default_factory=dict)
+    """What training decided for itself went by these: `align.gain`, `statistics.pooled`, `statistics.per-location`."""
 
 
 class Manifest(BaseModel):
@@ -84,6 +87,8 @@ class Manifest(BaseModel):
     """Largest |Δscore| of a golden picture at which the version still loads."""
     files: dict[str, Sha256]
     """SHA-256 of every file but manifest.json."""
+    image_health: HealthReference | None = None
+    """Of the calibration pictures; versions from before it was measured have none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -101,7 +106,8 @@ class Manifest(BaseModel):
 
     def to_bytes(self) -> bytes:
         """The bytes of manifest.json: the same for the same manifest."""
-        return to_bytes(self.model_dump(mode="json"))
+        absent = {"image_health"} if self.image_health is None else None
+        return to_bytes(self.model_dump(mode="json", exclude=absent))
 
 
 def check_product_name(product: str) -> None:

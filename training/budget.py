@@ -31,11 +31,14 @@ class Workload:
     calibrate: int
     test: int
     fader_epochs: int
+    kinds: int = 1
+    """Of statistics, that are fitted and compared."""
 
     @property
     def after(self) -> float:
         """All that comes after the reconstruction network, in epochs of it."""
         scored = 2 * self.hold_out + 2 * self.calibrate + self.test + DRAWN
+        scored += (self.kinds - 1) * (self.train + 3 * self.hold_out)
         return (SCORING * scored + ATTENUATOR * self.fader_epochs * self.hold_out) / self.train
 
 

@@ -1,9 +1,10 @@
 """Good pictures that took no part in training → thresholds that keep a promise.
 
-In: a fitted detector and pictures (N,H,W,3) uint8. Out: scores, heatmaps, a `Calibration`.
+In: a fitted detector and pictures (N,H,W,3) uint8. Out: scores, heatmaps, a `Calibration`; image health of the files.
 Refuses: too few pictures for the promise (`PromiseTooSmall`), a device that is not there (`DeviceMissing`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,11 @@ import numpy.typing as npt
 import torch
 
 from detector.calibration import Calibration, calibrate
+from detector.decode import decode
+from detector.image_health import HealthReference, measure, summarise
 from detector.pipeline import Detector, stack
+from detector.spec import InputSpec
+from training.data import LIMITS, Sample
 from training.errors import DeviceMissing
 
 BATCH_SIZE = 16  # on a GPU, and for statistics
@@ -46,6 +51,11 @@ def calibrate_scores(scored: Scores, *, promise: float, review_rate: float) -> C
     """Thresholds from the scores of good pictures; the map's floor is the median of their heatmaps."""
     floor = float(np.median(scored.heatmaps)) if scored.heatmaps.size else 0.0
     return calibrate(scored.scores.tolist(), promise=promise, review_rate=review_rate, map_floor=floor)
+
+
+def measure_health(samples: Sequence[Sample], spec: InputSpec) -> HealthReference:
+    """Health of the pictures before they are resized, as the service measures it on each part."""
+    return summarise([measure(decode(sample.path.read_bytes(), spec, LIMITS).pixels) for sample in samples])
 
 
 def pick_device(name: str) -> torch.device:

@@ -38,6 +38,17 @@ class SaliencyConfig(BaseModel):
     disjoint: DisjointSpec = Field(default_factory=DisjointSpec)
 
 
+class AlignConfig(BaseModel):
+    """Stage 0: whether parts are moved to where good parts lie before anything looks at them."""
+
+    model_config = _FROZEN
+
+    use: Literal["auto", "on", "off"] = "auto"
+    """`auto`: where good parts that are held out fit much better for it (training/fit_align.py)."""
+    reach: Annotated[float, Field(gt=0, le=0.25)] = 1 / 16
+    """Largest shift that is looked for, as a share of the input's shorter side."""
+
+
 class FitConfig(BaseModel):
     """Stage 1, the reconstruction network."""
 
@@ -110,12 +121,16 @@ class TrainConfig(BaseModel):
     mosaic_scale: Positive | Literal["auto"] = "auto"
     """Side of a tile in px; `auto` estimates it from the training pictures (EAR 3.4)."""
     input: InputSpec = Field(default_factory=InputSpec)
+    align: AlignConfig = Field(default_factory=AlignConfig)
     saliency: SaliencyConfig = Field(default_factory=SaliencyConfig)
     unet: UNetSpec = Field(default_factory=UNetSpec)
     fader: FaderConfig = Field(default_factory=FaderConfig)
     evidence: EvidenceSpec = Field(default_factory=EvidenceSpec)
     features: Literal["auto", "as-told"] = "auto"
     """`auto` adds to `evidence.maps` features of the U-Net and, where the store has one, of a backbone."""
+    statistics: Literal["auto", "as-told"] = "auto"
+    """`auto`: of features and residuals per location or pooled, whichever finds synthetic defects in held-out good
+    pictures better (training/choose_statistics.py); `as-told`: what `evidence` says."""
     fit: FitConfig = Field(default_factory=FitConfig)
     split: SplitConfig = Field(default_factory=SplitConfig)
 

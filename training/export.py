@@ -14,6 +14,7 @@ import torch
 from detector.build import detector_weights
 from detector.calibration import Calibration
 from detector.decode import decode
+from detector.image_health import HealthReference
 from detector.pipeline import Detector, stack
 from detector.preprocess import resize_to_input
 from model_store.artifact import Draft
@@ -40,6 +41,7 @@ def export(  # noqa: PLR0913 -- a version is made of these
     record: TrainingRecord,
     metrics: Mapping[str, float],
     golden: Sequence[Path],
+    image_health: HealthReference,
     activate: bool,
 ) -> VersionRef:
     """Publish a new version, and make it the one that serves if `activate`."""
@@ -58,6 +60,7 @@ def export(  # noqa: PLR0913 -- a version is made of these
         metrics=metrics,
         golden=pictures,
         golden_scores=scores,
+        image_health=image_health,
     )
     return Registry(store).publish(draft, activate=activate)
 

@@ -2,7 +2,9 @@
 
 In: a detector whose networks are fitted, good pictures (N,H,W,3) uint8. Out: its evidence's buffers, set in place.
 Feature distributions come from the pictures that the networks were fitted on, of which there are most; what evidence
-is measured in, from held-out ones, since it is smaller on the former. Refuses: too few of either (`CalibrationError`).
+is measured in, from held-out ones, since it is smaller on the former. Once that is known, `fit_fields` may learn from
+both: a distribution of a hundred directions needs every good picture there is.
+Refuses: too few of either (`CalibrationError`).
 """
 
 from collections.abc import Iterator
@@ -20,15 +22,25 @@ DIRECTIONS_FROM = 128  # pictures, evenly spread: enough for some hundred channe
 
 def fit_evidence(detector: Detector, fitted: Pictures, held_out: Pictures) -> None:
     """After both networks, since the attenuator changes the reconstructions."""
-    some = fitted[:: max(1, len(fitted) // DIRECTIONS_FROM)][:DIRECTIONS_FROM]
+    fit_fields(detector, fitted)
+    fit_scale(detector, held_out)
+
+
+def fit_scale(detector: Detector, held_out: Pictures) -> None:
+    """Only what evidence is measured in; the distributions of features stay."""
+    detector.evidence.standardiser.fit(detector.raw_evidence(batch) for batch in _batches(detector, held_out))
+
+
+def fit_fields(detector: Detector, pictures: Pictures) -> None:
+    """Only the distributions of features, from all these good pictures; what evidence is measured in stays."""
+    some = pictures[:: max(1, len(pictures) // DIRECTIONS_FROM)][:DIRECTIONS_FROM]
     for source in FEATURES:
         if source in detector.spec.evidence.maps:
             field: GaussianField = detector.evidence.fields[source]  # type: ignore[assignment]
             field.fit(
                 (detector.feature_grid(batch, source) for batch in _batches(detector, some)),
-                (detector.feature_grid(batch, source) for batch in _batches(detector, fitted)),
+                (detector.feature_grid(batch, source) for batch in _batches(detector, pictures)),
             )
-    detector.evidence.standardiser.fit(detector.raw_evidence(batch) for batch in _batches(detector, held_out))
 
 
 def _batches(detector: Detector, pictures: Pictures) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ helps most, if it helps at all. A map that finds nothing would only add its nois
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,10 @@ from training.metrics import auroc
 from training.rebuild import Pictures
 from training.synthetic import damage
 
-MOST = 64  # good pictures, and as many damaged ones
+MOST = 64  # good pictures
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of the first map's weight, that another may have
-GAIN = 0.003  # of the objective, below which a map stays out: less is chance with a few dozen pictures
+TWINS = 3  # damaged copies of each: one draw ranked maps by chance
+GAIN = 0.01  # of the objective, below which a map stays out: less is chance with a few dozen pictures
 CELLS = 64  # a side of the map that pixels are compared on: sixteen times faster than 256, and smooth enough
 
 
@@ -41,49 +42,70 @@ class Trial:
     """(N,h,w), true where most of a cell was changed."""
 
 
-@torch.no_grad()
 def fit_fusion(detector: Detector, held_out: Pictures, *, seed: int) -> None:
     """Set `detector.evidence.weights`; leaves a rule without weights alone."""
-    if detector.spec.evidence.fuse != "weighted":
-        return
-    trial = _trial(detector, held_out[:MOST], seed)
-    detector.evidence.weights.copy_(choose_weights(trial, detector.spec.evidence))
+    if detector.spec.evidence.fuse == "weighted":
+        weigh(detector, sit_trial(detector, held_out, seed=seed))
+
+
+def weigh(detector: Detector, trial: Trial) -> None:
+    """The same from a trial that the detector has sat already."""
+    if detector.spec.evidence.fuse == "weighted":
+        detector.evidence.weights.copy_(choose_weights(trial, detector.spec.evidence))
+
+
+def drop_idle_maps(detector: Detector) -> None:
+    """Evidence that counts for nothing is neither computed nor stored; its statistics go, in place."""
+    evidence = detector.evidence
+    kept = [place for place, weight in enumerate(evidence.weights.tolist()) if weight > 0]
+    names = tuple(evidence.spec.maps[place] for place in kept)
+    reads_backbone = "backbone" in names or detector.spec.saliency.kind in ("attention", "activation")
+    detector.backbone = detector.backbone if reads_backbone else None
+    detector.spec = replace(
+        detector.spec,
+        backbone=detector.spec.backbone if reads_backbone else None,
+        evidence=replace(evidence.spec, maps=names),
+    )
+    detector.evidence = evidence.of(kept)
 
 
 def choose_weights(trial: Trial, spec: EvidenceSpec) -> Tensor:
     """(M,), sum 1; `spec` says how a map becomes a score."""
     count = trial.good.shape[1]
-    alone = [_objective(trial, spec, _only(place, count)) for place in range(count)]
+    alone = [objective(trial, spec, _only(place, count)) for place in range(count)]
     order = sorted(range(count), key=lambda place: -alone[place])
     weights, best = _only(order[0], count), alone[order[0]]
     for place in order[1:]:
         offers = [weights + share * _only(place, count) for share in SHARES]
-        marks = [_objective(trial, spec, offer) for offer in offers]
+        marks = [objective(trial, spec, offer) for offer in offers]
         if max(marks) >= best + GAIN:
             weights, best = offers[int(np.argmax(marks))], max(marks)
     return weights / weights.sum()
 
 
-def _only(place: int, count: int) -> Tensor:
-    return F.one_hot(torch.tensor(place), count).float()
-
-
-def _objective(trial: Trial, spec: EvidenceSpec, weights: Tensor) -> float:
+def objective(trial: Trial, spec: EvidenceSpec, weights: Tensor) -> float:
     """Mean of image AUROC (damaged against good) and pixel AUROC (inside against outside), as in a search."""
-    good, damaged = (fuse(maps, "weighted", weights) for maps in (trial.good, trial.damaged))
+    good, damaged = (fuse(maps, spec.fuse, weights) for maps in (trial.good, trial.damaged))
     scores = [reduce_to_score(maps, spec.reduce, top_fraction=spec.top_fraction) for maps in (good, damaged)]
     images = auroc(torch.cat(scores).numpy(), np.repeat([False, True], (len(good), len(damaged))))
     return (images + auroc(damaged.numpy().ravel(), trial.masks.ravel())) / 2
 
 
-def _trial(detector: Detector, held_out: Pictures, seed: int) -> Trial:
-    pictures = stack(list(held_out), torch.device("cpu"))
-    twins = damage(pictures, pictures, seed=seed)
-    levels = twins.pictures.mul(255).round() / 255  # what a camera could have sent
-    masks = _cells(twins.masks)[:, 0] > 0.5
+@torch.no_grad()
+def sit_trial(detector: Detector, held_out: Pictures, *, seed: int) -> Trial:
+    """The evidence of `MOST` good pictures at most and of their damaged twins, the same for every detector."""
+    pictures = stack(list(held_out[:MOST]), torch.device("cpu"))
+    twins = [damage(pictures, pictures, seed=TWINS * seed + twin) for twin in range(TWINS)]
+    levels = torch.cat([twin.pictures for twin in twins]).mul(255).round() / 255  # what a camera could have sent
+    covered = _cells(torch.cat([twin.masks for twin in twins]))[:, 0]
+    masks = covered > 0.5
     if not masks.any():  # every defect was smaller than a cell
-        masks = _cells(twins.masks)[:, 0] > 0
+        masks = covered > 0
     return Trial(_evidence(detector, pictures), _evidence(detector, levels), masks.numpy())
+
+
+def _only(place: int, count: int) -> Tensor:
+    return F.one_hot(torch.tensor(place), count).float()
 
 
 def _evidence(detector: Detector, pictures: Tensor) -> Tensor:

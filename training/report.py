@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from detector.calibration import Calibration
 from detector.heatmap import HeatmapScale
 from detector.pipeline import Detector
+from detector.spec import FEATURES, DetectorSpec
 from detector.verdict import judge
 from training.charts import Chart, attenuator_chart, histogram, loss_chart, roc_chart
 from training.data import GOOD
@@ -89,10 +90,32 @@ def _facts(run: Run, detector: Detector, calibration: Calibration) -> dict[str, 
         "Data digest": run.dataset.digest,
         "Training": f"{fitted['minutes']:.1f} minutes on {fitted['device']}, seed {run.config.seed}",
         "Detector": f"{spec.input.width}×{spec.input.height} px, hidden places {hidden}",
+        "Parts": _place(spec, fitted.get("alignment_gain")),
+        "Statistics": _kinds(spec, fitted.get("statistics_marks") or {}),
         "Thresholds": f"ng above {calibration.ng_above:.6g}, review above {calibration.review_above:.6g}",
         "Promise": f"at most {calibration.promise:.1%} of good parts rejected, about {calibration.review_rate:.1%} to "
         f"review; set on {len(calibration.scores)} good pictures",
     }
+
+
+def _place(spec: DetectorSpec, gain: float | None) -> str:
+    """Whether parts are moved, and the figure that decided it, where one did."""
+    taken = "taken as they lie" if spec.align is None else f"moved into place, by up to {spec.align.reach} px"
+    return taken if gain is None else f"{taken}; moved ones differ by {gain:.0%} less from the mean good part"
+
+
+def _kinds(spec: DetectorSpec, marks: Mapping[str, float]) -> str:
+    """Per location or pooled, of the evidence that there is, and the marks that decided it, where they did."""
+    evidence = spec.evidence
+    kinds: dict[str, str] = {
+        source: getattr(evidence, source).statistics for source in FEATURES if source in evidence.maps
+    }
+    if evidence.residuals:
+        kinds["residuals"] = evidence.standardise
+    told = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+    return "; AUROC on synthetic defects: ".join(
+        filter(None, (told, ", ".join(f"{k} {m:.2f}" for k, m in marks.items())))
+    )
 
 
 def _warnings(run: Run) -> list[str] | None:

@@ -5,9 +5,11 @@ An interrupted fit goes on from its last epoch when it is started again with the
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 
@@ -19,7 +21,8 @@ from model_store.backbones import BackboneStore
 from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
 from training.budget import Budget, Workload
-from training.calibrate import calibrate_scores, pick_device, score_pictures
+from training.calibrate import calibrate_scores, measure_health, pick_device, score_pictures
+from training.choose_statistics import choose_statistics
 from training.config import TrainConfig
 from training.data import Dataset, load_pictures, read_dataset
 from training.dataset_lint import check_dataset
@@ -27,10 +30,11 @@ from training.design import choose_spec
 from training.evaluate import Evaluation, judge_parts, measure
 from training.export import choose_golden, export
 from training.fit import EpochRecord, Plan, fit_reconstruction
+from training.fit_align import Alignment, fit_alignment
 from training.fit_checks import check_reconstructions
-from training.fit_evidence import fit_evidence
+from training.fit_evidence import fit_evidence, fit_fields, fit_scale
 from training.fit_fader import FaderEpoch, fit_fader
-from training.fit_fusion import fit_fusion
+from training.fit_fusion import drop_idle_maps, fit_fusion
 from training.listener import Listener
 from training.rebuild import Pictures
 from training.run_folder import RunFolder
@@ -79,6 +83,8 @@ def fit(run: Run, listener: Listener) -> Detector:
     pictures = load_pictures(dataset.train, config.input)
     held_out = load_pictures(dataset.hold_out, config.input)
     listener.step(1, f"{len(pictures)} to fit, {len(held_out)} held out")
+    alignment = _align(run, pictures, held_out, listener)
+    pictures, held_out = alignment.moved(pictures), alignment.moved(held_out)
     spec, backbone = choose_spec(config, _backbones(config), pictures)
     torch.manual_seed(config.seed)
     detector = build_detector(spec, backbone).to(pick_device(config.device))
@@ -86,18 +92,22 @@ def fit(run: Run, listener: Listener) -> Detector:
     check_reconstructions(detector, pictures)
     fader_epochs = _fit_fader(run, detector, held_out, listener)
     listener.stage("what is normal", 1)
-    fit_evidence(detector, pictures, held_out)
-    fit_fusion(detector, held_out, seed=config.seed)
+    marks = _fit_evidence(run, detector, pictures, held_out)
+    drop_idle_maps(detector)
+    fit_fields(detector, np.concatenate((pictures, held_out)))
+    _place(detector, alignment)
     listener.step(1, "")
     run.folder.write_detector(detector_weights(detector))
     seconds = sum(record.seconds for record in epochs) + sum(record.seconds for record in fader_epochs)
     run.folder.write(
         FIT,
         {
-            "spec": _SPEC.dump_python(spec, mode="json"),
+            "spec": _SPEC.dump_python(detector.spec, mode="json"),
             "minutes": seconds / 60,
             "device": str(next(detector.parameters()).device),
             "chosen_epochs": len(epochs),
+            "alignment_gain": alignment.gain,
+            "statistics_marks": marks,
             "epochs": [vars(record) for record in epochs],
             "fader_epochs": [vars(record) for record in fader_epochs],
         },
@@ -159,8 +169,36 @@ def publish(
         record=_record(run, detector),
         metrics=evaluation.metrics,
         golden=golden,
+        image_health=measure_health(run.dataset.calibrate, run.config.input),
         activate=activate,
     )
+
+
+def _align(run: Run, pictures: Pictures, held_out: Pictures, listener: Listener) -> Alignment:
+    """Before all else: what follows sees the parts as they will be seen in service."""
+    listener.stage("where parts lie", 1)
+    alignment = fit_alignment(run.config, pictures, held_out, pick_device(run.config.device))
+    listener.step(1, "parts are taken as they lie" if alignment.aligner is None else "parts are moved into place")
+    return alignment
+
+
+def _place(detector: Detector, alignment: Alignment) -> None:
+    """From here on `detector` moves the parts itself."""
+    detector.aligner = alignment.aligner
+    spec = None if alignment.aligner is None else alignment.aligner.spec
+    detector.spec = replace(detector.spec, align=spec)
+
+
+def _fit_evidence(run: Run, detector: Detector, pictures: Pictures, held_out: Pictures) -> dict[str, float]:
+    """Statistics and weights; the marks of the kinds of statistics where there was a choice."""
+    auto = run.config.statistics == "auto"
+    marks = choose_statistics(detector, pictures, held_out, seed=run.config.seed) if auto else {}
+    if marks:  # the distributions of features are fitted
+        fit_scale(detector, held_out)
+    else:
+        fit_evidence(detector, pictures, held_out)
+    fit_fusion(detector, held_out, seed=run.config.seed)
+    return marks
 
 
 def _fit_reconstruction(
@@ -185,7 +223,8 @@ def _plan(run: Run) -> Plan:
     if config.time_budget is None:
         return lambda _: config.fit.epochs
     fader_epochs = config.fader.epochs if config.fader.enabled else 0
-    work = Workload(len(data.train), len(data.hold_out), len(data.calibrate), len(data.test), fader_epochs)
+    kinds = 2 if config.statistics == "auto" else 1
+    work = Workload(len(data.train), len(data.hold_out), len(data.calibrate), len(data.test), fader_epochs, kinds)
     budget = Budget(config.time_budget, time.monotonic() - run.begun, work)
 
     def plan(records: Sequence[EpochRecord]) -> int:
@@ -224,7 +263,15 @@ def _record(run: Run, detector: Detector) -> TrainingRecord:
         device=str(fitted["device"]),
         saliency=spec.saliency.kind,
         backbone=None if spec.backbone is None else spec.backbone.name,
+        decided_by=_decided_by(fitted),
     )
+
+
+def _decided_by(fitted: Mapping[str, Any]) -> dict[str, float]:
+    """Figure → value, as the fit left them; a fit of a program that decided nothing has none."""
+    marks = {f"statistics.{kind}": float(mark) for kind, mark in fitted.get("statistics_marks", {}).items()}
+    gain = fitted.get("alignment_gain")
+    return marks if gain is None else {"align.gain": float(gain), **marks}
 
 
 def _backbones(config: TrainConfig) -> BackboneStore:

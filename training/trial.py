@@ -22,6 +22,7 @@ from training.data import Dataset, load_pictures
 from training.design import choose_spec
 from training.exam import Exam, Mark, mark, set_exam
 from training.fit import EpochRecord, fit_reconstruction
+from training.fit_align import fit_alignment
 from training.fit_checks import check_reconstructions
 from training.fit_fader import fit_fader
 from training.rebuild import Pictures
@@ -45,6 +46,8 @@ class Bench:
 def set_bench(config: TrainConfig, dataset: Dataset) -> Bench:
     """Read the training and the held-out pictures of `dataset`, and no others."""
     train, held_out = (load_pictures(samples, config.input) for samples in (dataset.train, dataset.hold_out))
+    alignment = fit_alignment(config, train, held_out, pick_device(config.device))
+    train, held_out = alignment.moved(train), alignment.moved(held_out)  # once: no trial changes where parts lie
     spec, _ = choose_spec(config, _backbones(config), train)
     return Bench(train, set_exam(held_out, train, seed=config.seed), spec.mosaic_scale)
 

@@ -9,6 +9,8 @@ LedgerError
 ├── UnknownPart          no verdict names this part
 ├── KeyTaken             the idempotency key belongs to another picture or part
 ├── NothingToDispose     an error has no verdict that a person could confirm or correct
+├── NotOnHold            the verdict is not on hold, or no longer
+├── ThresholdsChanged    somebody has changed the thresholds since they were looked at
 ├── BadCursor            the cursor is none of ours
 └── CursorRetired        what follows the cursor is not in this ledger any more
 """
@@ -52,7 +54,15 @@ class KeyTaken(LedgerError):
 
 
 class NothingToDispose(LedgerError):
-    """The record is an error: there is no verdict that a person could confirm or correct."""
+    """The record is an error: there is no verdict that could be confirmed, corrected or run again."""
+
+
+class NotOnHold(LedgerError):
+    """The verdict is not on hold: there is nothing to let go."""
+
+
+class ThresholdsChanged(LedgerError):
+    """Other thresholds, or another version, are in force than those that the change was made in view of."""
 
 
 class BadCursor(LedgerError):

@@ -5,6 +5,7 @@ draws. One thread writes, for all callers together (app/ledger/writer.py); a few
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,23 +15,27 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from app.ledger import reading
+from app.ledger import holds, reading, thresholds
 from app.ledger.cursor import Cursors
 from app.ledger.database import READERS, open_engine, translated
 from app.ledger.dispositions import Agreement, Disposition, agreement, dispositions_of
 from app.ledger.errors import CursorRetired, LedgerError
 from app.ledger.feed import Feed
+from app.ledger.holds import Hold, Reference
 from app.ledger.journal import Journal
 from app.ledger.migrate import ensure_schema
 from app.ledger.reading import Head, Page, Part, Query
 from app.ledger.record import Committed, Record
 from app.ledger.schema import counter
+from app.ledger.scores import Scores, Window, scores
 from app.ledger.spool import Spool
+from app.ledger.thresholds import NewThresholds, ThresholdChange
 from app.ledger.writer import Change, Probe, Writer
 
 T = TypeVar("T")
 P = ParamSpec("P")
 LATEST = "latest"  # in place of a cursor: what comes from now on
+BEFORE_LATEST = re.compile(r"latest-([1-9][0-9]{0,8})")  # and so many numbers before it
 
 
 class Ledger:
@@ -62,6 +67,10 @@ class Ledger:
         """Whether a verdict would be kept now, by the database or by the journal."""
         return self.trouble is None or (self._spool is not None and not self._spool.journal.is_full)
 
+    def oldest_s(self, now: float) -> float:
+        """Age of the oldest record that waits for its commit, at a moment of time.monotonic(); 0 where none does."""
+        return self._writer.oldest_s(now)
+
     async def append(self, record: Record) -> Committed:
         """Commit one record; where its key is known, what was committed under it."""
         if self._spool is not None:
@@ -81,6 +90,15 @@ class Ledger:
     async def ask(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `question` finds; from any event loop."""
         return await self._read(question, *args, **kwargs)
+
+    async def hold(self, event: Hold) -> None:
+        """Commit a hold, or its end."""
+        await self._writer.write(event)
+
+    async def change_thresholds(self, new: NewThresholds) -> ThresholdChange:
+        """Commit a threshold revision; it with its number."""
+        change: ThresholdChange = await self._writer.write(new)
+        return change
 
     async def probe(self) -> None:
         """Commit nothing, where the last commit failed, to see whether the next would."""
@@ -121,6 +139,26 @@ class Ledger:
         """How often people agreed with the verdicts."""
         return await self._read(agreement, product)
 
+    async def held(self) -> list[Reference]:
+        """What verdicts that are on hold refer to."""
+        return await self._read(holds.held)
+
+    async def holds(self, verdict_id: str) -> list[Hold]:
+        """Holds of one verdict and their ends, the newest last."""
+        return await self._read(holds.holds_of, verdict_id)
+
+    async def threshold_changes(self, after: int) -> list[ThresholdChange]:
+        """Threshold revisions of all products after the number `after`."""
+        return await self._read(thresholds.changes, after)
+
+    async def threshold_history(self, product: str) -> list[ThresholdChange]:
+        """Threshold revisions of one product, the newest last."""
+        return await self._read(thresholds.history, product)
+
+    async def scores(self, window: Window) -> Scores:
+        """Stored scores of one version, the newest first."""
+        return await self._read(scores, window)
+
     async def head(self) -> Head:
         """How far the ledger goes; asks the database, so it also says whether that is there."""
         return await self._read(reading.head)
@@ -143,6 +181,8 @@ class Ledger:
             return now.last_seq
         if cursor is None:
             return now.retired_seq
+        if before := BEFORE_LATEST.fullmatch(cursor):
+            return max(now.retired_seq, now.last_seq - int(before[1]))
         seq = self._cursors.read(cursor)
         if seq < now.retired_seq:
             raise CursorRetired("verdicts after this cursor were retired", earliest=self.cursor(now.retired_seq))

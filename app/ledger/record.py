@@ -65,6 +65,8 @@ class Record:
     idempotency_key: str | None = None
     reinspect: bool = False
     """Whether the sender means to inspect the part again; decides `revision`."""
+    picture_kept: Literal["kept", "lost"] | None = None
+    """None where the policy wanted no picture of such a part; retention may remove a kept one later."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -70,6 +71,7 @@ verdicts = Table(
     Column("request_id", String(128)),
     Column("idempotency_key", String(255), unique=True),
     Column("reinspect", Boolean, nullable=False),
+    Column("picture_kept", String(4)),
 )
 Index("verdicts_part", verdicts.c.part_id, verdicts.c.seq, sqlite_where=verdicts.c.part_id.is_not(None))
 Index("verdicts_job", verdicts.c.job, verdicts.c.seq, sqlite_where=verdicts.c.job.is_not(None))
@@ -94,6 +96,33 @@ dispositions = Table(
     Column("reason", Text),
     Column("who", String(200), nullable=False),
     Column("at", String(MOMENT), nullable=False),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("verdict_id", String(36), ForeignKey("verdicts.id"), nullable=False, index=True),
+    Column("held", Boolean, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("why", String(1000), nullable=False),
+    Column("at", String(MOMENT), nullable=False),
+)
+
+thresholds = Table(
+    "thresholds",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("product", String(63), nullable=False, index=True),
+    Column("model_version", Integer, nullable=False),
+    Column("model_digest", String(SHA256), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("ng_above", Double, nullable=False),
+    Column("review_above", Double, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("why", String(1000), nullable=False),
+    Column("at", String(MOMENT), nullable=False),
+    UniqueConstraint("model_digest", "revision"),
 )
 
 old_heatmaps = Table(  # those of ledgers of schema 1, which held them in their rows; never written

@@ -1,7 +1,7 @@
 """What many callers want to have recorded → one commit for all of them: a thread that drains a queue.
 
-In: records and dispositions, from the event loop. Out: a future each, done after the commit that holds it. Refuses:
-more than `LIMIT` that wait (`LedgerBusy`); what the database refuses (`LedgerUnavailable`).
+In: records, dispositions, holds and thresholds, from the event loop. Out: a future each, done after the commit that
+holds it. Refuses: more than `LIMIT` that wait (`LedgerBusy`); what the database refuses (`LedgerUnavailable`).
 There is no timer: a record that comes alone is committed alone and at once; those that come while a commit runs share
 the next one. A record that the database cannot take fails alone.
 """
@@ -9,6 +9,7 @@ the next one. A record that the database cannot take fails alone.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from app.ledger.database import translated, writing
 from app.ledger.dispositions import Disposition, dispose
 from app.ledger.errors import KeyTaken, LedgerAway, LedgerBusy, LedgerError, LedgerUnavailable
+from app.ledger.holds import Hold, hold
 from app.ledger.record import Committed, Record
 from app.ledger.store import store
+from app.ledger.thresholds import NewThresholds, change
 
 log = logging.getLogger(__name__)
 LIMIT = 4096  # records that wait, some KiB each; POST /inspect holds fewer, refusals may be many
@@ -47,8 +50,8 @@ class Spooled:
     record: Record
 
 
-What = Record | Spooled | Disposition | Probe | Change
-Outcome = Any  # Committed, what a change gave, or LedgerError
+What = Record | Spooled | Disposition | Hold | NewThresholds | Probe | Change
+Outcome = Any  # Committed, a threshold revision, what a change gave, or LedgerError
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,8 @@ class _Entry:
     what: What
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    at: float
+    """A moment of time.monotonic()."""
 
 
 class Writer:
@@ -65,6 +70,8 @@ class Writer:
         self._engine = writing(engine)
         self._on_commit = on_commit
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._waiting: dict[_Entry, None] = {}
+        """Of the event loops: without an answer, the oldest first."""
         self.trouble: str | None = None
         """What the database said to the last commit; None where it took it."""
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -75,9 +82,15 @@ class Writer:
         if self._queue.qsize() >= LIMIT:
             raise LedgerBusy(f"{LIMIT} records wait to be committed already")
         loop = asyncio.get_running_loop()
-        entry = _Entry(what, loop.create_future(), loop)
+        entry = _Entry(what, loop.create_future(), loop, time.monotonic())
+        self._waiting[entry] = None
         self._queue.put(entry)
         return await entry.future
+
+    def oldest_s(self, now: float) -> float:
+        """Age of the oldest that waits for its commit; 0 where none does."""
+        waiting = list(self._waiting)  # at once: deliveries write from a loop, and a thread, of their own
+        return max(0.0, now - waiting[0].at) if waiting else 0.0
 
     def close(self) -> None:
         """Commit what waits, then end."""
@@ -147,6 +160,7 @@ class Writer:
         """In the event loop: callers that have gone away are left alone."""
         numbers = [outcome.record.seq for _, outcome in pairs if isinstance(outcome, Committed)]
         for entry, outcome in pairs:
+            self._waiting.pop(entry, None)
             if entry.future.done():
                 continue
             if isinstance(outcome, LedgerError):
@@ -165,6 +179,10 @@ def _apply(connection: Connection, entry: What, outcomes: Iterator[Committed | K
         dispose(connection, entry)
     if isinstance(entry, Change):
         return entry.work(connection)
+    if isinstance(entry, Hold):
+        hold(connection, entry)
+    if isinstance(entry, NewThresholds):
+        return change(connection, entry)
     return entry
 
 

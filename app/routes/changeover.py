@@ -14,7 +14,8 @@ from model_store.errors import UnknownProduct
 
 router = APIRouter(prefix="/products/{product}", tags=["changeover"])
 STORE = ("product.unknown", "product.bad_name", "product.unavailable")
-CHANGE = (*STORE, "product.version_refused", "product.too_large")
+BODY = ("product.unknown_version", "request.invalid", "request.too_large", "request.too_slow")
+CHANGE = (*STORE, "product.version_refused", "product.too_large", "product.no_room")
 NEWEST = Prepare()
 VersionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
 
@@ -33,7 +34,7 @@ async def versions(request: Request, product: str) -> list[Version]:
     return [Version(version=it, active=it == active, serving=it == serving) for it in known]
 
 
-@router.post("/prepare", status_code=202, responses=problems(*STORE, "product.unknown_version", "request.invalid"))
+@router.post("/prepare", status_code=202, responses=problems(*STORE, *BODY))
 async def prepare(request: Request, product: str, body: Annotated[Prepare, Body()] = NEWEST) -> Preparing:
     """Load a version onto a worker, so that its activation is quick. Answers at once; GET shows the progress."""
     changeover: Changeover = request.app.state.changeover
@@ -55,7 +56,7 @@ async def activate(request: Request, product: str, version: VersionNumber) -> Pr
     """
     state = request.app.state
     await state.changeover.activate(product, version)
-    return describe(state.catalog, product)
+    return describe(state.catalog, state.thresholds, product)
 
 
 @router.post("/rollback", responses=problems(*CHANGE, "product.nothing_to_roll_back"))
@@ -63,7 +64,18 @@ async def roll_back(request: Request, product: str) -> Product:
     """Return to the version that was active before this one; it is proved first, as in an activation."""
     state = request.app.state
     await state.changeover.roll_back(product)
-    return describe(state.catalog, product)
+    return describe(state.catalog, state.thresholds, product)
+
+
+@router.post("/release", responses=problems(*STORE))
+async def release(request: Request, product: str) -> Product:
+    """Let its versions leave the workers' memory when others need the room; they serve until then.
+
+    A part that comes later has them loaded again, if that fits. An activation or a preparation takes it back.
+    """
+    state = request.app.state
+    await state.changeover.release(product)
+    return await asyncio.to_thread(describe, state.catalog, state.thresholds, product)
 
 
 def _describe(preparation: Preparation) -> Preparing:

@@ -1,9 +1,10 @@
 """Is it alive, is it ready, what is it doing, what did it count."""
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from app.errors import NotReady
+from app.live_metrics import take_snapshot
 from app.openapi import binary, problems
 from app.schemas import Alive
 from app.status import Status, describe, why_not_ready
@@ -11,12 +12,14 @@ from app.status import Status, describe, why_not_ready
 router = APIRouter(tags=["operation"])
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez", response_model_exclude_none=True, responses=problems())
 async def livez() -> Alive:
     """The process answers."""
     return Alive(status="alive")
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", response_model_exclude_none=True, responses=problems("service.not_ready"))
 async def readyz(request: Request) -> Alive:
     """A worker has loaded a product and its golden pictures scored as at export, and the ledger takes verdicts.
@@ -36,26 +39,17 @@ async def status(request: Request) -> Status:
     """Workers, queues and products, as they are now."""
     state = request.app.state
     return await describe(
-        run=state.run, pool=state.pool, admission=state.admission, catalog=state.catalog, ledger=state.ledger
+        run=state.run,
+        pool=state.pool,
+        admission=state.admission,
+        catalog=state.catalog,
+        ledger=state.ledger,
+        followed=state.followed,
     )
 
 
 @router.get("/metrics", response_class=Response, responses=binary("text/plain") | problems())
 async def metrics(request: Request) -> Response:
-    """Prometheus text."""
-    state = request.app.state
-    collectors, pool = state.metrics, state.pool
-    collectors.heatmap_bytes.set(state.pictures.bytes)
-    collectors.queue.set(pool.waiting)
-    collectors.spooled.set(state.ledger.spooled)
-    collectors.held.set(len(state.admission.total))
-    collectors.held_bytes.set(state.admission.total.bytes)
-    collectors.quarantined.set(len(state.quarantine))
-    collectors.workers.set(pool.workers_up)
-    collectors.restarts.inc(pool.restarts - collectors.restarts_seen)
-    collectors.restarts_seen = pool.restarts
-    for device, size in pool.resident_bytes.items():
-        collectors.resident.labels(device).set(size)
-    for product, delta in pool.golden_delta.items():
-        collectors.golden.labels(product).set(delta)
-    return Response(generate_latest(collectors.registry), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus text, or OpenMetrics for who asks for it; docs/metrics.md lists what there is."""
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(await take_snapshot(request.app.state.sources)), media_type=media_type)

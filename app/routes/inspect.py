@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from structlog.contextvars import bind_contextvars
 
 from app.arrival import arrival_of
 from app.body import part_in_query, read_part
@@ -13,6 +14,7 @@ from app.hangup import while_connected
 from app.inspection import Inspected, Inspection
 from app.later import Later
 from app.openapi import INSPECT, STATUSES, later, problems
+from app.part import Part
 from app.refusal import Refusals
 from app.schemas import Answer
 from app.submission import Submission, natural_key, read_key, submit, wants_later
@@ -21,22 +23,21 @@ from model_store.errors import UnknownProduct
 
 router = APIRouter(tags=["inspection"])
 READING = ("verdict.unknown", "verdict.is_error", "part.unknown", "cursor.bad", "cursor.retired")
-HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
+FATES = ("lost", "expired", "damaged", "unavailable")
+FATE = [f"{kind}.{fate}" for kind in ("heatmap", "image") for fate in FATES]
+KEPT = ("heatmap.none", "heatmap.not_kept", "image.none", "hold.none", *FATE)
+AUDIT = ("thresholds.bad", "thresholds.changed", "replay.version_gone", "replay.version_altered")
 CHANGEOVER = ("product.version_refused", "product.not_prepared", "product.nothing_to_roll_back")
-ELSEWHERE = {
-    *READING,
-    *HEATMAP,
-    *CHANGEOVER,
-    "service.not_ready",
-    "delivery.unknown_target",
-}  # codes that inspecting never gives
+AWAY = ("service.not_ready", "delivery.unknown_target")
+ELSEWHERE = {*READING, *KEPT, *AUDIT, *CHANGEOVER, *AWAY}  # codes that inspecting never gives
+CODES = sorted(STATUSES.keys() - ELSEWHERE)
 REPLAYED = "Idempotency-Replayed"
 
 
 @router.post(
     "/inspect",
     response_model=Answer,
-    responses=later() | problems(*STATUSES.keys() - ELSEWHERE),
+    responses=later() | problems(*CODES),
     openapi_extra=INSPECT,
 )
 async def inspect(request: Request, response: Response) -> Any:
@@ -60,9 +61,11 @@ async def inspect(request: Request, response: Response) -> Any:
     inspection: Inspection = request.app.state.inspection
     refusals: Refusals = request.app.state.refusals
     inspected = await refusals.guard(submission, while_connected(request, inspection.inspect(submission)))
+    answer = answer_of(inspected.record, inspected.drawn)
+    _describe_span(request, answer, replayed=inspected.replayed)
     if inspected.replayed:
         response.headers[REPLAYED] = "true"
-    return answer_of(inspected.record, inspected.drawn)
+    return answer
 
 
 async def _receive(request: Request) -> Submission:
@@ -75,11 +78,27 @@ async def _receive(request: Request) -> Submission:
         named = part_in_query(request)
         if named is None:
             raise
+        _note(request, named)
         lost = Submission(part=named, received_at=arrival.received_at, request_id=arrival.request_id)
         raise await state.refusals.refuse(lost, error) from error
+    _note(request, part)
     submission = await submit(data, part, arrival, due=state.deadlines.due(arrival, part.product, given_ms))
     key = given_key or (natural_key(submission) if state.settings.natural_key else None)
     return submission.under(key)
+
+
+def _note(request: Request, part: Part) -> None:
+    """Whose picture it is, for what is counted and logged from now on."""
+    request.state.product = part.product if request.app.state.catalog.served(part.product) else ""
+    bind_contextvars(product=part.product, part_id=part.part_id, station=part.station)
+
+
+def _describe_span(request: Request, answer: dict[str, Any], *, replayed: bool) -> None:
+    """What its span says of a part, for app/otel.py; the stages of a verdict that was given before are past."""
+    request.state.stages = {} if replayed else answer["timings_ms"]
+    names = ("product", "part_id", "station", "verdict")
+    known = {f"inspect.{name}": answer[name] for name in names if answer[name] is not None}
+    request.state.span = known | {"inspect.verdict_id": answer["id"]}
 
 
 async def _begin(request: Request, submission: Submission) -> Response:

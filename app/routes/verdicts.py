@@ -1,4 +1,4 @@
-"""Reading the ledger: one verdict, its heatmap, what follows a cursor, and a stream of it."""
+"""Reading the ledger: one verdict, what follows a cursor, and a stream of it."""
 
 import asyncio
 import hashlib
@@ -13,15 +13,13 @@ from app.ledger.ledger import LATEST, Ledger
 from app.ledger.record import Record
 from app.ledger_schemas import Pending
 from app.listing import Filters, Listing, render
-from app.openapi import binary, listing, problems
-from app.picture_errors import HeatmapLost, NoHeatmap
+from app.openapi import listing, problems
 from app.schemas import Answer
 from app.verdict import answer_of, pending_answer
 
 router = APIRouter(prefix="/verdicts", tags=["verdicts"])
 AWAY = ("ledger.unavailable",)
 RECORDED = ("verdict.unknown", *AWAY)
-HEATMAP = ("heatmap.none", "heatmap.lost", "heatmap.expired", "heatmap.unavailable")
 CURSOR = ("cursor.bad", "cursor.retired", "request.invalid")
 PAGE = 100  # verdicts that a stream reads at once
 TURN_S = 1.0  # that a stream waits for a verdict before it looks whether the service is stopping
@@ -33,8 +31,9 @@ async def verdicts(request: Request, query: Annotated[Listing, Query()]) -> Resp
 
     Poll with the `cursor` of the answer before; `wait` holds the request until something fits, at most so many seconds.
     A page may be empty and still have `more: true`: go on with its `cursor`. Without `after` it begins with the oldest;
-    `after=latest` with what comes from now on. `Accept: application/x-ndjson` gives a record per line, `text/csv` a
-    table; the cursor is then in the headers `X-Cursor` and `Link`.
+    `after=latest` with what comes from now on, `after=latest-500` with the last 500 numbers. `Accept:
+    application/x-ndjson` gives a record per line, `text/csv` a table; the cursor is then in the headers `X-Cursor` and
+    `Link`.
     """
     ledger: Ledger = request.app.state.ledger
     after = await ledger.place(query.after)
@@ -74,7 +73,7 @@ async def verdict(request: Request, response: Response, verdict_id: str) -> Any:
     if pending is not None:
         response.headers["Retry-After"] = "1"
         return pending_answer(pending)
-    record = await _find(request, verdict_id)
+    record = await find_record(request, verdict_id)
     answer = answer_of(record)
     if record.seq == 0:  # it will have a number
         return answer
@@ -85,27 +84,8 @@ async def verdict(request: Request, response: Response, verdict_id: str) -> Any:
     return answer
 
 
-@router.get(
-    "/{verdict_id}/heatmap",
-    response_class=Response,
-    responses=binary("image/png", "application/octet-stream") | problems(*RECORDED, *HEATMAP),
-)
-async def heatmap(request: Request, verdict_id: str) -> Response:
-    """The heatmap that was asked for when the part was inspected; `raw` is float32, little-endian, row by row."""
-    state = request.app.state
-    record = await _find(request, verdict_id)
-    kept = record.heatmap
-    if kept is None:
-        raise NoHeatmap(f"verdict {verdict_id!r} has no heatmap: none was asked for, or it is an error")
-    if kept.get("lost"):
-        raise HeatmapLost(f"the heatmap of verdict {verdict_id!r} was refused by the disk when it was inspected")
-    data = None if record.seq == 0 else await state.ledger.old_heatmap(record.id)
-    if data is None:
-        data = await asyncio.to_thread(state.pictures.load, record.id, kept["style"])
-    return Response(data, media_type=kept["media_type"])
-
-
-async def _find(request: Request, verdict_id: str) -> Record:
+async def find_record(request: Request, verdict_id: str) -> Record:
+    """A record by its id, or by the id that was promised for it."""
     state = request.app.state
     ledger: Ledger = state.ledger
     return await ledger.find(state.later.resolve(verdict_id))

@@ -1,11 +1,11 @@
 """The evidence stage: maps → standardise → fuse → smooth → reduce.
 
-In: pictures (B,3,H,W), their reconstructions (V,B,3,H,W) in [0, 1], feature maps by source. Out: anomaly map (B,H,W)
-and score (B,).
+In: pictures (B,3,H,W), their reconstructions (V,B,3,H,W) in [0, 1], feature maps by source. Out: anomaly map (B,H,W),
+and of one its score (B,).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from detector.evidence.gaussian import GaussianField
 from detector.evidence.maps import residual_maps
 from detector.evidence.reduce import fuse, reduce_to_score, smooth
 from detector.evidence.standardise import Standardiser
-from detector.spec import FEATURES, EvidenceMap, EvidenceSpec, FeatureSource
+from detector.spec import EvidenceSpec, FeatureSource
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Clues:
 
     pictures: Tensor
     """(B,3,H,W) in [0, 1]."""
-    reconstructions: Tensor
-    """(V,B,3,H,W) in [0, 1]."""
+    reconstructions: Tensor | None
+    """(V,B,3,H,W) in [0, 1]; None where the spec names no residual."""
     features: Mapping[FeatureSource, Sequence[Tensor]]
     """Source → maps (B,C,h,w), for the sources that the spec names."""
 
@@ -43,10 +43,17 @@ class Evidence(nn.Module):
         self.standardiser = standardiser
         self.register_buffer("weights", torch.full((len(spec.maps),), 1 / len(spec.maps)))
 
+    def of(self, places: Sequence[int]) -> "Evidence":
+        """The same statistics and weights of some of the maps."""
+        names = tuple(self.spec.maps[place] for place in places)
+        fields: dict[str, GaussianField] = {name: self.fields[name] for name in names if name in self.fields}  # type: ignore[misc]
+        part = Evidence(replace(self.spec, maps=names), fields, self.standardiser.of(places))
+        part.weights = self.weights[list(places)]
+        return part
+
     def raw(self, clues: Clues) -> Tensor:
         """Evidence maps (B,M,H,W) in the order of the spec, before they are standardised."""
-        residuals = [name for name in self.spec.maps if name not in FEATURES]
-        maps = dict(zip(residuals, self._residuals(clues, residuals), strict=True))
+        maps = self._residuals(clues)
         size = clues.pictures.shape[-2:]
         for source, features in clues.features.items():
             distances = self.fields[source](self.grid(source, features)).unsqueeze(1)
@@ -58,17 +65,19 @@ class Evidence(nn.Module):
         field: GaussianField = self.fields[source]  # type: ignore[assignment]
         return to_grid(maps, field.rows, field.columns)
 
-    def forward(self, clues: Clues) -> tuple[Tensor, Tensor]:
-        """(score (B,), anomaly map (B,H,W))."""
+    def forward(self, clues: Clues) -> Tensor:
+        """Anomaly map (B,H,W)."""
         standardised = self.standardiser(self.raw(clues))
-        anomaly_map = smooth(fuse(standardised, self.spec.fuse, self.weights), self.spec.smooth)
-        score = reduce_to_score(anomaly_map, self.spec.reduce, top_fraction=self.spec.top_fraction)
-        return score, anomaly_map
+        return smooth(fuse(standardised, self.spec.fuse, self.weights), self.spec.smooth)
 
-    def _residuals(self, clues: Clues, names: Sequence[EvidenceMap]) -> Sequence[Tensor]:
-        """One (B,H,W) per name; their mean over several reconstructions (RIAD)."""
-        if not names:
-            return ()
-        scales = self.spec.msgms_scales
+    def score(self, anomaly_map: Tensor) -> Tensor:
+        """(B,H,W) → (B,)."""
+        return reduce_to_score(anomaly_map, self.spec.reduce, top_fraction=self.spec.top_fraction)
+
+    def _residuals(self, clues: Clues) -> dict[str, Tensor]:
+        """Name → (B,H,W); the mean over several reconstructions (RIAD)."""
+        names, scales = self.spec.residuals, self.spec.msgms_scales
+        if clues.reconstructions is None:
+            return {}
         maps = [residual_maps(clues.pictures, single, names, scales=scales) for single in clues.reconstructions]
-        return torch.stack(maps).mean(dim=0).unbind(dim=1)
+        return dict(zip(names, torch.stack(maps).mean(dim=0).unbind(dim=1), strict=True))

@@ -1,14 +1,17 @@
 """How far a part's features are from those of good parts, place by place (PaDiM, Defard et al. 2021).
 
 In: a grid of feature vectors (B,C,h,w). Out: distances (B,h,w), 0 or more, about 1 on good parts.
-The features are first reduced to the principal directions of good parts. Each place has a normal distribution of its
-own, or all share one (`pooled`, for parts that do not lie alike); covariances are shrunk to the pooled one.
+The features are first reduced to the principal directions of good parts, then divided by the root of the mean energy
+around them (divisive normalisation, Carandini and Heeger 2012: a brighter or coarser part has more of everything).
+Each place has a normal distribution of its own, or all share one (`pooled`, for parts that do not lie alike);
+covariances are shrunk to the pooled one.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from detector.errors import CalibrationError
@@ -16,6 +19,9 @@ from detector.spec import FeatureSpec
 
 RIDGE = 1e-3  # of the mean variance, on every diagonal: a direction that never varied must not divide by 0 (ours)
 QUIET = 1e-3  # of the mean deviation: a channel that is dead in some pictures must not outweigh all others in the next
+
+SURROUND_FLOOR = 0.1  # of the mean energy of good parts: a flat surrounding must not blow its noise up (ours)
+PLACES = 256  # distributions that are factored at once: bounds the memory of a fit
 
 
 @dataclass
@@ -63,26 +69,23 @@ class GaussianField(nn.Module):
         if moments.count < 2:
             raise CalibrationError(f"feature evidence needs at least 2 good pictures, not {moments.count}")
         mean = moments.first / moments.count
-        outer = mean.unsqueeze(2) @ mean.unsqueeze(1)
-        covariance = (moments.second / moments.count - outer) * moments.count / (moments.count - 1)
-        pooled = covariance.mean(dim=0, keepdim=True)
-        covariance = (1 - self.spec.shrinkage) * covariance + self.spec.shrinkage * pooled
-        variance = (
-            covariance.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=RIDGE)
-        )  # so that no whitener leaves half precision
-        ridge = RIDGE * variance[:, None, None] * torch.eye(covariance.shape[1], dtype=torch.float64)
-        factor, failed = torch.linalg.cholesky_ex(covariance + ridge)
-        if failed.any() or not torch.isfinite(factor).all():
-            raise CalibrationError(f"the features of {moments.count} good pictures have no distribution")
-        identity = torch.eye(factor.shape[1], dtype=torch.float64).expand_as(factor)
-        whitener = torch.linalg.solve_triangular(factor, identity, upper=False).transpose(1, 2)
+        pooled = moments.second.mean(dim=0) / moments.count - mean.T @ mean / len(mean)
+        pooled *= moments.count / (moments.count - 1)
+        for part in torch.split(torch.arange(len(mean)), PLACES):
+            outer = mean[part].unsqueeze(2) @ mean[part].unsqueeze(1)
+            covariance = (moments.second[part] / moments.count - outer) * moments.count / (moments.count - 1)
+            covariance = (1 - self.spec.shrinkage) * covariance + self.spec.shrinkage * pooled
+            self.whitener[part] = _whitener(covariance, moments.count).to(self.whitener)
         self.mean.copy_(mean)
-        self.whitener.copy_(whitener)
 
     def _vectors(self, grid: Tensor) -> Tensor:
-        """(B,C,h,w) → (h*w,B,D): cells along the principal directions, in standard deviations of a channel."""
-        cells = grid.flatten(2).permute(2, 0, 1) - self.centre
-        return cells @ self.directions
+        """(B,C,h,w) → (h*w,B,D): cells along the principal directions, relative to the energy around them."""
+        cells = (grid.flatten(2).permute(2, 0, 1) - self.centre) @ self.directions
+        if not self.spec.surround:
+            return cells
+        energy = cells.square().sum(dim=-1).T.reshape(len(grid), 1, self.rows, self.columns)
+        around = _mean_around(energy, self.spec.surround).flatten(1).T.unsqueeze(-1)
+        return cells / (around + SURROUND_FLOOR).sqrt()
 
     def _fit_directions(self, grids: Tensor) -> None:
         """Principal directions of the standardised channels, the strongest first, scaled to the standardised ones."""
@@ -92,10 +95,13 @@ class GaussianField(nn.Module):
         centre, deviation = vectors.mean(dim=0), vectors.std(dim=0, correction=0)
         deviation = deviation.clamp(min=max(QUIET * float(deviation.mean()), torch.finfo(torch.float32).tiny))
         standardised = (vectors - centre) / deviation
-        _, directions = torch.linalg.eigh(standardised.T @ standardised / len(standardised))
-        strongest = directions.flip(1)[:, : self.directions.shape[1]]
+        strength, directions = torch.linalg.eigh(standardised.T @ standardised / len(standardised))
+        size = self.directions.shape[1]
+        strongest = directions.flip(1)[:, :size] / deviation.unsqueeze(1)
+        if self.spec.surround:  # the mean energy of good parts is 1, which SURROUND_FLOOR is a share of
+            strongest = strongest / strength.flip(0)[:size].sum().clamp(min=RIDGE).sqrt()
         self.centre.copy_(centre)
-        self.directions.copy_(strongest / deviation.unsqueeze(1))
+        self.directions.copy_(strongest)
 
     def _moments(self, grids: Iterable[Tensor]) -> _Moments:
         size = self.directions.shape[1]
@@ -109,3 +115,20 @@ class GaussianField(nn.Module):
             moments.first += vectors.sum(dim=1)
             moments.second += vectors.transpose(1, 2) @ vectors
         return moments
+
+
+def _whitener(covariance: Tensor, count: int) -> Tensor:
+    """(N,D,D) covariances of `count` pictures → W of which W·Wᵀ is the inverse, small enough for half precision."""
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=RIDGE)
+    identity = torch.eye(covariance.shape[1], dtype=torch.float64)
+    factor, failed = torch.linalg.cholesky_ex(covariance + RIDGE * variance[:, None, None] * identity)
+    if failed.any() or not torch.isfinite(factor).all():
+        raise CalibrationError(f"the features of {count} good pictures have no distribution")
+    inverse: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
+    return inverse.transpose(1, 2)
+
+
+def _mean_around(energy: Tensor, side: int) -> Tensor:
+    """Mean over `side` x `side` cells of (B,1,h,w), the border continued."""
+    reach = side // 2
+    return F.avg_pool2d(F.pad(energy, (reach,) * 4, mode="replicate"), side, stride=1)

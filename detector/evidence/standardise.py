@@ -1,16 +1,18 @@
 """Evidence in standard deviations of good parts, where it stands or pooled over the picture.
 
+Features come as distances that their own place is the measure of: a second one per place would only add its noise.
+
 In: evidence maps (B,M,H,W). Out: the same, z-scored by statistics of good pictures that the networks never saw.
 A raw residual is drowned by edges that are always hard; docs/method.md has the figures.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from detector.errors import CalibrationError
-from detector.spec import Standardise
+from detector.spec import FEATURES, EvidenceMap, Standardise
 
 FLOOR = 0.1  # of the pooled deviation: few pictures give a place too small a deviation by chance (ours)
 
@@ -21,16 +23,25 @@ class Standardiser(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, kind: Standardise, maps: int, *, height: int, width: int) -> None:
+    def __init__(self, kind: Standardise, names: Sequence[EvidenceMap], *, height: int, width: int) -> None:
         super().__init__()
         self.kind = kind
-        shape = (maps, height, width) if kind == "per-location" else (maps, 1, 1)
+        self.names = tuple(names)
+        self.pooled = torch.tensor([name in FEATURES for name in names]).view(-1, 1, 1)
+        shape = (len(names), height, width) if kind == "per-location" else (len(names), 1, 1)
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("deviation", torch.ones(shape))
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B,M,H,W) → (B,M,H,W)."""
         return (maps - self.mean) / self.deviation
+
+    def of(self, places: Sequence[int]) -> "Standardiser":
+        """The same statistics of some of the maps."""
+        height, width = self.mean.shape[-2:]
+        part = Standardiser(self.kind, [self.names[place] for place in places], height=height, width=width)
+        part.mean, part.deviation = self.mean[list(places)], self.deviation[list(places)]
+        return part
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Set the statistics from evidence maps (B,M,H,W) of good pictures; `CalibrationError` when there are none."""
@@ -49,7 +60,8 @@ class Standardiser(nn.Module):
             self._set(pooled_mean, pooled)
         else:
             variance = (second - mean.square()).clamp(min=0) * count / (count - 1)
-            self._set(mean, variance + FLOOR**2 * pooled)
+            variance = variance + FLOOR**2 * pooled
+            self._set(torch.where(self.pooled, pooled_mean, mean), torch.where(self.pooled, pooled, variance))
 
     def _set(self, mean: Tensor, variance: Tensor) -> None:
         self.mean.copy_(mean)

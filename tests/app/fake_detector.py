@@ -28,6 +28,7 @@ class FakeDetector:
     """White pictures raise; what else happens is said by `path.name`.
 
     "crash": the process dies over every picture; "fault": the first batch after `path` appeared loses the device;
+    "hang": pictures of level 77 are never done, and those of level 78 in company;
     "poison": pictures of level 66 do; "small": the device has room for one picture at a time; "slow": it takes SLOW_S.
     """
 
@@ -43,6 +44,10 @@ class FakeDetector:
             raise AcceleratorError("CUDA error: an illegal memory access was encountered")
         if self.path.name == "poison" and any(picture.mean() == 66 for picture in pictures):
             raise AcceleratorError("CUDA error: device-side assert triggered")
+        if self.path.name == "hang" and any(
+            picture.mean() == 77 or (picture.mean() == 78 and len(pictures) > 1) for picture in pictures
+        ):
+            time.sleep(3600)
         if self.path.name == "slow":
             time.sleep(SLOW_S)
         if self.path.name == "small" and len(pictures) > 1:
@@ -83,6 +88,8 @@ def load_dying(path: Path, device: str) -> FakeDetector:
 
 def load_fake(path: Path, device: str) -> FakeDetector:
     """`path.name == "refuse"` is refused; "deadly" kills the worker that loads it."""
+    if path.name == "slow_load":
+        time.sleep(1)
     if path.name == "deadly":
         os._exit(8)
     if path.name == "refuse":

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,12 +12,15 @@ import numpy.typing as npt
 from app.batching import BatchLimits
 from app.pool import Pool, PoolLimits
 from app.work import ModelRef, Scored
+from app.worker_process import TimeLimits
 from tests.app.fake_detector import load_fake
 
 MODEL = ModelRef("part", 1, Path("part/1"), "a" * 64)
 CRASH = ModelRef("crash", 1, Path("crash"), "b" * 64)
 REFUSED = ModelRef("refused", 1, Path("refuse"), "c" * 64)
 SLOW = ModelRef("slow", 1, Path("slow"), "9" * 64)
+HANG = ModelRef("hang", 1, Path("hang"), "8" * 64)
+UNHURRIED = TimeLimits(batch_s=30)
 LONGEST_S = 60
 
 
@@ -26,8 +29,10 @@ def grey(level: int) -> npt.NDArray[np.uint8]:
 
 
 @asynccontextmanager
-async def running(resident_bytes: int = 100, batch: int = 8) -> AsyncIterator[Pool]:
-    pool = Pool(["cpu"], load_fake, PoolLimits(resident_bytes=resident_bytes, batch=BatchLimits(batch)))
+async def running(
+    resident_bytes: int = 100, batch: int = 8, devices: Sequence[str] = ("cpu",), limits: TimeLimits = UNHURRIED
+) -> AsyncIterator[Pool]:
+    pool = Pool(devices, load_fake, PoolLimits(resident_bytes=resident_bytes, batch=BatchLimits(batch), time=limits))
     pool.start()
     try:
         yield pool

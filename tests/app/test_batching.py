@@ -3,6 +3,7 @@
 import math
 
 from app.batching import BatchLimits, Plan, Waiter, next_batch
+from app.pace import Cost, Pace
 
 EIGHT = BatchLimits(8)
 
@@ -14,7 +15,7 @@ def waits(product: str, due: float = 100.0, *, model: str = "", since: float = 0
 def plan(
     *waiting: Waiter, now: float = 10.0, limits: BatchLimits = EIGHT, served: dict[str, int] | None = None
 ) -> Plan:
-    return next_batch(waiting, now, limits=limits, served=served or {}, seconds={"a": 0.5})
+    return next_batch(waiting, now, limits=limits, served=served or {}, costs={"a": Cost(least=0.5)})
 
 
 def test_nothing_waits_and_nothing_runs() -> None:
@@ -82,3 +83,47 @@ def test_a_product_whose_batch_is_ready_does_not_wait_for_one_that_delays() -> N
         1,
         2,
     )
+
+
+def test_a_model_that_filled_its_device_runs_in_smaller_batches_and_others_do_not() -> None:
+    waiting = [waits("a") for _ in range(8)] + [waits("b") for _ in range(8)]
+    chosen = [
+        next_batch(waiting, 10.0, limits=EIGHT, served=served, costs={}, sizes={"a": 3}).places
+        for served in ({"b": 8}, {"a": 8})
+    ]
+    assert chosen == [(0, 1, 2), tuple(range(8, 16))]
+
+
+def test_a_batch_is_no_larger_than_its_earliest_deadline_allows() -> None:
+    waiting = [waits("a", due) for due in (10.6, 12.0, 12.0, 12.0)]
+    slow = {"a": Cost(least=0.1, fixed=0.0, each=0.2)}
+    assert next_batch(waiting, 10.0, limits=EIGHT, served={}, costs=slow).places == (0, 1)
+
+
+def test_what_will_hardly_be_in_time_lets_those_pass_that_will() -> None:
+    waiting = [waits("a", 10.15), waits("a", 10.5)]
+    slow = {"a": Cost(least=0.1, fixed=0.0, each=0.2)}
+    assert next_batch(waiting, 10.0, limits=BatchLimits(1), served={}, costs=slow).places == (1,)
+    assert next_batch(waiting[:1], 10.0, limits=BatchLimits(1), served={}, costs=slow).places == (0,)
+
+
+def test_a_batch_that_its_deadlines_cut_short_waits_for_nobody() -> None:
+    waiting = [waits("a", 10.6, since=10.0), waits("a", 10.6, since=10.0), waits("a", 10.6, since=10.0)]
+    slow = {"a": Cost(least=0.1, fixed=0.0, each=0.2)}
+    limits = BatchLimits(8, delay_s=0.01)
+    assert next_batch(waiting, 10.0, limits=limits, served={}, costs=slow).places == (0, 1)
+
+
+def test_the_pace_is_a_line_through_the_batches_of_late() -> None:
+    pace = Pace()
+    for pictures, seconds in ((1, 0.3), (8, 1.0)):
+        pace.note("a", pictures, seconds, now=1.0)
+    cost = pace.costs(now=2.0)["a"]
+    assert (cost.least, round(cost.fixed, 6), round(cost.each, 6)) == (0.125, 0.2, 0.1)
+    assert pace.costs(now=12.0) == {}
+
+
+def test_batches_of_one_size_are_a_line_through_zero() -> None:
+    pace = Pace()
+    pace.note("a", 4, 0.8, now=1.0)
+    assert pace.costs(now=1.0)["a"].of(2) == 0.4

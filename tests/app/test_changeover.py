@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from model_store.registry import Registry
-from tests.app.fake_detector import load_first_two, load_slow
+from tests.app.fake_detector import load_fake, load_first_two, load_slow
 from tests.app.service import post, serving
 from tests.attacks.pictures import encoded, part
 from tests.model_store.drafts import make_draft
@@ -149,3 +149,21 @@ def test_a_part_in_work_is_finished_by_the_version_that_it_began_with(tmp_path: 
         assert client.post("/products/plate/versions/2/activate").status_code == 200
         assert early.result()[1]["model"]["version"] == 1
         assert serves(client) == 2
+
+
+def test_a_product_for_which_a_serving_one_would_have_to_go_is_refused_until_that_is_released(tmp_path: Path) -> None:
+    sizes = []
+    for product in ("a", "b"):
+        ref = Registry(tmp_path / "store").publish(make_draft(product), activate=True)
+        sizes.append((ref.path / "weights.safetensors").stat().st_size)
+    with serving(tmp_path, load_fake, resident_bytes=sum(sizes) - 1) as client:
+        status, answer = post(client, PICTURE, product="b")
+        assert (status, answer["code"]) == (507, "product.no_room")
+        assert f"a@1 ({sizes[0]} bytes, pinned)" in answer["detail"]
+        assert client.get("/status").json()["workers"][0]["memory"] == [
+            {"model": "a@1", "state": "pinned", "bytes": sizes[0]}
+        ]
+        assert client.post("/products/a/release").status_code == 200
+        assert client.post("/products/b/versions/1/activate").status_code == 200
+        assert post(client, PICTURE, product="b")[0] == 200
+        assert post(client, PICTURE, product="a")[1]["code"] == "product.no_room"

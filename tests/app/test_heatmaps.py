@@ -28,10 +28,11 @@ def heatmap_of(client: TestClient, verdict_id: str) -> tuple[int, str | None]:
 
 def test_a_heatmap_is_a_file_beside_the_ledger_until_it_expires(tmp_path: Path) -> None:
     with serving(published(tmp_path), load_fake) as client:
-        verdict_id = post(client, PICTURE)[1]["id"]
-        assert (tmp_path / "data/heatmaps" / verdict_id[:2] / f"{verdict_id}.png").is_file()
+        answer = post(client, PICTURE)[1]
+        verdict_id, sha256 = answer["id"], answer["heatmap"]["sha256"]
+        assert (tmp_path / "data/heatmaps" / sha256[:2] / sha256).is_file()
         assert heatmap_of(client, verdict_id) == (200, None)
-        client.app.state.pictures.expire(1e11)  # type: ignore[attr-defined]
+        client.app.state.keeping.heatmaps.store.expire(1e11)  # type: ignore[attr-defined]
         assert heatmap_of(client, verdict_id) == (410, "heatmap.expired")
         assert client.get(f"/verdicts/{verdict_id}").json()["heatmap"]["lost"] is False
 

@@ -88,5 +88,5 @@ def test_a_picture_that_kills_two_workers_is_not_tried_again_and_others_are_serv
             assert (answer.status_code, answer.json()["code"]) == (422, "picture.quarantined")
         assert post(client, 67).status_code == 200
         text = client.get("/metrics").text
-        assert "inspect_worker_restarts_total 2.0" in text
+        assert 'inspect_worker_restarts_total{device="cpu"} 2.0' in text
         assert "inspect_quarantined_pictures 1.0" in text

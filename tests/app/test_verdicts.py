@@ -5,12 +5,14 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from app.keys import add_key
 from model_store.registry import Registry
 from tests.app.fake_detector import load_fake
 from tests.app.service import post, serving
@@ -39,6 +41,15 @@ def test_pages_follow_each_other_by_cursor_and_by_link(client: TestClient) -> No
     assert ([each["seq"] for each in rest["verdicts"]], rest["more"]) == ([5], False)
     assert client.get("/verdicts", params={"after": rest["cursor"]}).json()["verdicts"] == []
     assert client.get("/verdicts", params={"after": "latest"}).json()["cursor"] == rest["cursor"]
+
+
+def test_a_page_may_begin_so_many_numbers_before_the_latest(client: TestClient) -> None:
+    def found(after: str) -> list[int]:
+        return [each["seq"] for each in client.get("/verdicts", params={"after": after}).json()["verdicts"]]
+
+    assert found("latest-2") == [4, 5]
+    assert found("latest-900") == [1, 2, 3, 4, 5]
+    assert client.get("/verdicts", params={"after": "latest-0"}).json()["code"] == "cursor.bad"
 
 
 def test_a_record_is_the_same_in_a_page_alone_and_in_every_form(client: TestClient) -> None:
@@ -84,8 +95,20 @@ def test_a_person_says_what_a_part_was_and_the_rates_follow(client: TestClient) 
     assert client.get(place).json() == verdict
 
 
-@pytest.mark.parametrize("body", [{}, {"found": "maybe", "who": "Kim"}, {"found": "good", "who": ""}, {"x": 1}])
+@pytest.mark.parametrize(
+    "body", [{}, {"found": "maybe", "who": "Kim"}, {"found": "good"}, {"found": "good", "who": ""}, {"x": 1}]
+)
 def test_a_disposition_needs_a_word_and_a_name(client: TestClient, body: Any) -> None:
     place = f"/verdicts/{client.get('/verdicts?limit=1').json()['verdicts'][0]['id']}/disposition"
     assert client.post(place, json=body).json()["code"] == "request.invalid"
     assert client.post("/verdicts/none/disposition", json={"found": "good", "who": "K"}).status_code == 404
+
+
+def test_a_disposition_bears_the_name_of_its_key_where_it_says_none(tmp_path: Path) -> None:
+    Registry(tmp_path / "store").publish(make_draft(), activate=True)
+    key = add_key(tmp_path / "keys.toml", "inspector-1", ["admin"])
+    with serving(tmp_path, load_fake, keys_file=tmp_path / "keys.toml") as client:
+        client.headers["X-API-Key"] = key
+        place = f"/verdicts/{post(client, PICTURE)[1]['id']}/disposition"
+        assert client.post(place, json={"found": "good"}).json()["who"] == "inspector-1"
+        assert client.post(place, json={"found": "good", "who": "Kim"}).json()["who"] == "Kim"

@@ -31,6 +31,8 @@ from model_store.registry import Registry
 from tests.model_store.drafts import golden_file, make_draft
 
 OUTPUT = "unet.picture.0.bias"  # every reconstruction is brighter
+MEASURES = {"mean": 0.5, "contrast": 0.2, "sharpness": 0.1, "saturated_share": 0.0}
+HEALTH: dict[str, Any] = {"pictures": 9, "centre": MEASURES, "spread": MEASURES}
 Attack = Callable[[Path], object]
 
 
@@ -105,6 +107,9 @@ ATTACKS: dict[str, tuple[Attack, type[ArtifactError]]] = {
     "local time": (edit(created_at="2026-11-24T08:00:00+01:00"), ManifestInvalid),
     "coarse tolerance": (edit(golden_tolerance=1e6), ManifestInvalid),
     "no golden": (edit(golden=[]), ManifestInvalid),
+    "health of no picture": (edit(image_health=HEALTH | {"pictures": 0}), ManifestInvalid),
+    "a negative spread": (edit(image_health=HEALTH | {"spread": HEALTH["spread"] | {"mean": -1.0}}), ManifestInvalid),
+    "half a health": (edit(image_health={"pictures": 1}), ManifestInvalid),
     "up and out": (rename_golden("../../../../etc/passwd"), UnsafePath),
     "absolute": (rename_golden("/etc/passwd"), UnsafePath),
     "backslash": (rename_golden("golden\\0001.png"), UnsafePath),

@@ -35,7 +35,7 @@ def test_the_service_is_not_root(instructions: list[str]) -> None:
 
 def test_health_is_asked_of_the_service_itself(instructions: list[str]) -> None:
     (check,) = [line for line in final_stage(instructions) if line.startswith("HEALTHCHECK ")]
-    assert "/livez" in check
+    assert '"-m", "app.probe"' in check
 
 
 def test_nothing_is_fetched_by_add_and_no_development_tool_is_installed(instructions: list[str]) -> None:

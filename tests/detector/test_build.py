@@ -98,3 +98,24 @@ def test_statistics_that_the_weights_could_not_fill_are_not_allocated() -> None:
     )
     with pytest.raises(WeightsMismatch, match="bytes of statistics"):
         build_detector(spec, most_bytes=1 << 20)
+
+
+def test_products_of_one_backbone_see_alike_and_assess_apart() -> None:
+    backbone = timm.create_model("mobilenetv2_050", num_classes=0).state_dict()
+    spec = dataclasses.replace(WITH_BACKBONE, evidence=EvidenceSpec(maps=("l1", "backbone")))
+    first = build_detector(spec, backbone)
+    torch.manual_seed(7)
+    second = build_detector(dataclasses.replace(spec, unet=UNetSpec(widths=(8, 8))), backbone)
+    pictures = torch.rand(5, 3, 64, 64)
+    assert first.spec.sight == second.spec.sight
+    sight = first.see(pictures)
+    for detector, rows in ((first, slice(0, 2)), (second, slice(2, 5))):
+        alone = torch.cat([detector(picture[None]).score for picture in pictures[rows]])
+        together = detector.assess(pictures[rows], sight.of(rows)).score
+        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_what_reads_no_backbone_or_another_one_is_seen_by_itself() -> None:
+    assert TINY.sight is None
+    other = dataclasses.replace(WITH_BACKBONE, input=InputSpec(height=96, width=64))
+    assert WITH_BACKBONE.sight != other.sight

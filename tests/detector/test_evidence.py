@@ -29,7 +29,7 @@ def test_colour_residual_sees_what_the_gradients_do_not() -> None:
 
 def test_statistics_per_location_equal_numpy() -> None:
     maps = maps_of_good_parts()
-    standardiser = Standardiser("per-location", 2, height=6, width=5)
+    standardiser = Standardiser("per-location", ("msgms", "l1"), height=6, width=5)
     standardiser.fit(maps.split(7))
     exact = maps.double().numpy()
     pooled = exact.var(axis=(0, 2, 3), keepdims=True)[0]
@@ -41,23 +41,32 @@ def test_statistics_per_location_equal_numpy() -> None:
 
 def test_pooled_statistics_make_each_map_zero_mean_and_unit_variance() -> None:
     maps = maps_of_good_parts()
-    standardiser = Standardiser("pooled", 2, height=6, width=5)
+    standardiser = Standardiser("pooled", ("msgms", "l1"), height=6, width=5)
     standardiser.fit([maps])
     standardised = standardiser(maps)
     torch.testing.assert_close(standardised.mean(dim=(0, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
     torch.testing.assert_close(standardised.std(dim=(0, 2, 3), correction=0), torch.ones(2), atol=1e-5, rtol=0)
 
 
+def test_features_are_measured_by_their_own_place_already_and_only_pooled() -> None:
+    maps = maps_of_good_parts()
+    both, pooled = (Standardiser(kind, ("msgms", "encoder"), height=6, width=5) for kind in ("per-location", "pooled"))
+    both.fit([maps])
+    pooled.fit([maps])
+    torch.testing.assert_close(both(maps)[:, 1], pooled(maps)[:, 1])
+    assert not torch.allclose(both(maps)[:, 0], pooled(maps)[:, 0])
+
+
 def test_standardising_by_nothing_changes_nothing() -> None:
     maps = maps_of_good_parts()
-    standardiser = Standardiser("none", 2, height=6, width=5)
+    standardiser = Standardiser("none", ("msgms", "l1"), height=6, width=5)
     standardiser.fit([maps])
     assert torch.equal(standardiser(maps), maps)
 
 
 def test_one_good_picture_gives_no_statistics() -> None:
     with pytest.raises(CalibrationError, match="at least 2"):
-        Standardiser("pooled", 2, height=6, width=5).fit([maps_of_good_parts(1)])
+        Standardiser("pooled", ("msgms", "l1"), height=6, width=5).fit([maps_of_good_parts(1)])
 
 
 def test_fusing_takes_the_mean_or_the_highest() -> None:

@@ -53,6 +53,15 @@ def test_pooled_statistics_do_not_know_where_a_part_lies() -> None:
     assert field.whitener.shape == (1, 3, 3)
 
 
+def test_a_part_that_has_more_of_everything_is_no_further_away_where_surroundings_are_divided_by() -> None:
+    grids = good_grids() - torch.arange(6.0).view(2, 3)
+    plain, divided = (fitted(FeatureSpec(levels=(0,), dimensions=3, surround=side), grids) for side in (0, 3))
+    centred = grids - grids.mean(dim=(0, 2, 3), keepdim=True)
+    louder = grids + 4 * centred
+    assert (plain(louder) / plain(grids)).median() > 4
+    assert (divided(louder) / divided(grids)).median() < 1.5
+
+
 def test_fewer_directions_than_channels_keep_the_strongest() -> None:
     field = fitted(FeatureSpec(levels=(0,), dimensions=2), good_grids())
     assert field.directions.shape == (3, 2)

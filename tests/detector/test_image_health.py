@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from detector.image_health import ImageHealth, measure
+from detector.errors import CalibrationError
+from detector.image_health import ImageHealth, measure, summarise
 
 Picture = npt.NDArray[np.uint8]
 
@@ -58,3 +59,15 @@ def test_a_large_picture_is_measured_from_samples_as_the_whole_would_be(picture:
     level = large[..., 0] / 255
     assert measure(large).mean == pytest.approx(level.mean(), rel=0.02)
     assert measure(large).contrast == pytest.approx(level.std() / level.mean(), rel=0.05)
+
+
+def test_a_reference_is_the_mean_and_spread_of_its_pictures() -> None:
+    reference = summarise([ImageHealth(0.4, 0.2, 0.1, 0.0), ImageHealth(0.6, 0.2, 0.1, 0.0)])
+    assert reference.centre.mean == pytest.approx(0.5)
+    assert reference.spread.mean == pytest.approx(np.std([0.4, 0.6], ddof=1))
+    assert summarise([reference.centre]).spread == ImageHealth(0.0, 0.0, 0.0, 0.0)
+
+
+def test_no_pictures_make_no_reference() -> None:
+    with pytest.raises(CalibrationError):
+        summarise([])

@@ -8,7 +8,7 @@ import torch
 
 from detector.build import build_detector
 from detector.pipeline import Detector, stack
-from detector.spec import DetectorSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
+from detector.spec import DetectorSpec, EvidenceSpec, FaderSpec, FeatureSpec, InputSpec, SaliencySpec, UNetSpec
 
 CPU = torch.device("cpu")
 FADER = FaderSpec(patch=8, hidden=4, levels=(0,))
@@ -58,6 +58,17 @@ def test_explaining_a_picture_computes_the_same_score() -> None:
     assert torch.equal(explanation.heatmap, anomaly.heatmap)
     assert explanation.gate is not None
     assert explanation.gate.shape == (2, 1, 8, 6)
+
+
+def test_where_features_alone_decide_nothing_is_reconstructed_but_for_an_explanation() -> None:
+    evidence = EvidenceSpec(maps=("encoder",), encoder=FeatureSpec(levels=(0, 1), stride=8))
+    spec = DetectorSpec(
+        input=InputSpec(height=64, width=48), unet=UNetSpec(widths=(8, 16)), fader=None, evidence=evidence
+    )
+    detector, pictures = build_detector(spec), make_pictures(2)
+    detector.unet.decoders.apply(lambda part: [weight.data.fill_(torch.nan) for weight in part.parameters()])
+    assert torch.isfinite(detector(pictures).score).all()
+    assert torch.isnan(detector.explain(pictures).reconstruction).all()
 
 
 def test_a_detector_without_attenuator_has_no_gate() -> None:

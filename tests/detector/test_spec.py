@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from detector.errors import SpecError
-from detector.spec import DetectorSpec, DisjointSpec, EvidenceSpec, FaderSpec, InputSpec, SaliencySpec, UNetSpec
+from detector.spec import (
+    AlignSpec,
+    DetectorSpec,
+    DisjointSpec,
+    EvidenceSpec,
+    FaderSpec,
+    InputSpec,
+    SaliencySpec,
+    UNetSpec,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +38,9 @@ from detector.spec import DetectorSpec, DisjointSpec, EvidenceSpec, FaderSpec, I
         (DisjointSpec, {"sets": 1}, "sets"),
         (DisjointSpec, {"sets": 9}, "sets"),
         (DisjointSpec, {"seed": -1}, "seed"),
+        (AlignSpec, {"reach": 0}, "reach"),
+        (AlignSpec, {"reach": 257}, "reach"),
+        (DetectorSpec, {"align": AlignSpec(reach=65)}, "quarter"),
         (FaderSpec, {"patch": 1}, "patch"),
         (FaderSpec, {"hidden": 0}, "hidden"),
         (EvidenceSpec, {"maps": ()}, "maps"),

@@ -17,9 +17,9 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import create_app
+from app.metric_list import METRICS
 from app.settings import Settings
 from tests.attacks.pictures import bomb_png
-from tests.deploy.test_monitoring import KNOWN
 from tests.e2e.process import START_S, started
 from training.cli import main
 from training.inspection import inspect_file, load_version
@@ -41,7 +41,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(work: Path) -> Iterator[TestClient]:
-    settings = Settings(model_store=work / "store", data=work / "ledger", devices="cpu", max_body_bytes=1 << 20)
+    settings = Settings(
+        model_store=work / "store", data=work / "ledger", devices="cpu", max_body_bytes=1 << 20, keep_pictures="all"
+    )
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         deadline = time.monotonic() + START_S
         while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
@@ -72,6 +74,12 @@ def test_inspecting_without_a_service_gives_the_bits_of_its_score(work: Path, cl
         assert part.judgement.score == answer["score"]
         assert part.judgement.verdict == answer["verdict"]
         assert [asdict(region) for region in part.regions] == answer["regions"]
+
+
+def test_an_audit_runs_a_verdict_again_to_the_last_bit(work: Path, client: TestClient) -> None:
+    _, answer = post(client, (work / "data/test/stain/001.png").read_bytes())
+    replayed = client.get(f"/verdicts/{answer['id']}/replay").json()
+    assert (replayed["same_score"], replayed["equal"], replayed["now"]["score"]) == (True, True, answer["score"])
 
 
 def test_a_verdict_can_be_asked_for_again_with_its_heatmap(work: Path, client: TestClient) -> None:
@@ -145,15 +153,19 @@ def test_a_new_version_takes_effect_without_a_restart(work: Path, client: TestCl
     assert client.get("/products/plate").json()["version"] == 2
 
 
-def test_the_service_has_the_metrics_that_the_dashboard_knows(work: Path, client: TestClient) -> None:
+def test_the_service_has_the_metrics_of_the_list_and_knows_the_health_that_export_measured(
+    work: Path, client: TestClient
+) -> None:
     post(client, (work / "data/test/good/000.png").read_bytes())
     post(client, b"")
     hasty = {"Content-Type": "image/png", "X-Deadline-Ms": "1"}
     late = client.post("/inspect?product=plate", content=(work / "data/test/good/000.png").read_bytes(), headers=hasty)
     assert (late.status_code, late.json()["code"]) == (504, "inspection.deadline_missed")
-    families = text_string_to_metric_families(client.get("/metrics").text)
-    labels = {sample.name: set(sample.labels) for family in families for sample in family.samples}
-    assert {name: labels.get(name) for name in KNOWN} == KNOWN
+    families = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
+    assert {metric.name for metric in METRICS if metric.only != "NVIDIA"} <= families
+    reports = client.get("/products/plate/drift").json()
+    assert all(0 < report["pictures"]["calibrated"]["mean"] < 1 for report in reports)
+    assert "" in {report["station"] for report in reports}
 
 
 def test_a_stopping_service_answers_what_it_holds_and_ends_with_0(work: Path, tmp_path: Path) -> None:

@@ -3,16 +3,19 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from detector.image_health import ImageHealth, summarise
 from model_store.__main__ import main
 from model_store.active import Activation, read_activation
 from model_store.artifact import load_artifact, save_artifact
 from model_store.backbones import BackboneStore
 from model_store.errors import BackboneInvalid, NothingToRollBack, UnknownProduct, UnknownVersion, VersionExists
+from model_store.manifest import read_manifest
 from model_store.registry import Registry
 from model_store.strict_json import to_bytes
 from tests.model_store.drafts import make_draft
@@ -43,6 +46,19 @@ def test_json_has_the_bytes_that_the_format_states() -> None:
 def test_an_empty_activation_has_the_bytes_that_the_format_states() -> None:
     expected = b'{\n  "active": null,\n  "format_version": 1,\n  "history": [],\n  "previous": []\n}\n'
     assert to_bytes(Activation().model_dump(mode="json")) == expected
+
+
+def test_image_health_of_the_calibration_pictures_goes_into_a_manifest_and_comes_back(tmp_path: Path) -> None:
+    health = summarise([ImageHealth(0.5, 0.2, 0.1, 0.0), ImageHealth(0.6, 0.2, 0.3, 0.02)])
+    ref = Registry(tmp_path).publish(replace(make_draft(), image_health=health), activate=True)
+    assert read_manifest(ref.path)[0].image_health == health
+
+
+def test_a_manifest_from_before_image_health_keeps_its_bytes(tmp_path: Path) -> None:
+    ref = Registry(tmp_path).publish(make_draft(), activate=True)
+    written = (ref.path / "manifest.json").read_bytes()
+    assert b"image_health" not in written
+    assert read_manifest(ref.path)[0].to_bytes() == written
 
 
 def test_another_process_loads_a_version_and_gets_the_same_scores(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from detector.build import build_detector
+from detector.build import build_detector, detector_weights, load_detector_weights
 from detector.evidence.reduce import fuse
 from detector.pipeline import Detector
 from detector.spec import DetectorSpec, EvidenceSpec, FeatureSpec, InputSpec, UNetSpec
 from training.fit_evidence import fit_evidence
-from training.fit_fusion import Trial, choose_weights, fit_fusion
+from training.fit_fusion import Trial, choose_weights, drop_idle_maps, fit_fusion
 from training.sample import draw_part
 
 SPEC = EvidenceSpec(maps=("msgms", "l1"))
@@ -62,3 +62,15 @@ def test_statistics_and_weights_come_from_good_pictures_and_the_same_seed_gives_
     assert torch.equal(*chosen)
     assert chosen[0].sum().item() == pytest.approx(1)
     assert torch.isfinite(detector(torch.rand(1, 3, 64, 64)).score).all()
+
+
+def test_evidence_that_counts_for_nothing_is_dropped_and_no_score_moves() -> None:
+    detector, pictures = make_detector(), torch.rand(3, 3, 64, 64)
+    detector.evidence.weights.copy_(torch.tensor([0.0, 0.0, 1.0]))
+    before = detector(pictures)
+    drop_idle_maps(detector)
+    assert detector.spec.evidence.maps == ("encoder",)
+    torch.testing.assert_close(detector(pictures).heatmap, before.heatmap)
+    again = build_detector(detector.spec)
+    load_detector_weights(again, detector_weights(detector))
+    assert torch.equal(again(pictures).score, detector(pictures).score)

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from detector.decode import decode
+from model_store.artifact import load_artifact
+from model_store.backbones import BackboneStore
+from model_store.manifest import read_manifest
 from model_store.registry import Registry
 from tests.model_store.drafts import png
 from training.cli import main
 from training.errors import RunOfOtherConfig
 from training.fit import EpochRecord
+from training.fit_align import WORTH_IT
 from training.run import _plan, open_run
 from training.run_folder import RunFolder
 from training.sample import SampleConfig, draw_product
@@ -69,6 +75,31 @@ def test_a_version_can_be_published_without_serving(work: Path, capsys: pytest.C
     registry = Registry(work / "store")
     assert (registry.versions("plate"), registry.active("plate")) == ((1, 2), 1)
     assert "compare plate plate@2" in capsys.readouterr().out
+
+
+def test_what_was_decided_and_by_which_figure_is_in_the_manifest(fitted: Path) -> None:
+    manifest, _ = read_manifest(Registry(fitted / "store").resolve("plate").path)
+    decided_by = manifest.training.decided_by
+    assert decided_by.keys() == {"align.gain"}  # eight pictures held out decide no statistics
+    assert (manifest.detector.align is not None) == (decided_by["align.gain"] >= WORTH_IT)
+
+
+def test_a_product_whose_parts_are_moved_is_published_and_scores_as_it_did(fitted: Path) -> None:
+    options = [f"--data={fitted / 'data'}", f"--store={fitted / 'moved'}", f"--runs={fitted / 'moved-runs'}"]
+    assert call("fit", "--product=plate", *options, *(f"--set={line}" for line in (*TINY, "align.use=on"))) == 0
+    registry = Registry(fitted / "moved")
+    model = load_artifact(registry.resolve("plate").path, BackboneStore(registry.backbones_root), torch.device("cpu"))
+    assert model.detector.spec.align is not None
+    assert model.golden_delta == 0
+
+
+def test_a_version_knows_the_health_of_its_calibration_pictures(fitted: Path) -> None:
+    manifest, _ = read_manifest(Registry(fitted / "store").resolve("plate@1").path)
+    samples = open_run(RunFolder(fitted / "runs/plate")).dataset.calibrate
+    means = [decode(sample.path.read_bytes(), manifest.detector.input).pixels.mean() / 255 for sample in samples]
+    assert manifest.image_health is not None
+    assert manifest.image_health.pictures == len(samples) == 8
+    assert manifest.image_health.centre.mean == pytest.approx(np.mean(means), abs=0.02)
 
 
 def test_a_budget_that_is_too_short_stops_with_advice(fitted: Path, capsys: pytest.CaptureFixture[str]) -> None:

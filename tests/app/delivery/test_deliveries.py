@@ -156,6 +156,7 @@ async def test_a_receiver_that_hangs_slows_neither_the_ledger_nor_other_targets_
         forever.set()
 
 
+@pytest.mark.slow
 async def test_a_database_that_was_away_costs_no_delivery(
     server: Cluster, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ async def test_a_database_that_was_away_costs_no_delivery(
     assert sorted(set(receiver.ids)) == list("abcd")
 
 
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 async def test_of_two_services_on_one_ledger_one_delivers_and_the_other_takes_over(url: URL, tmp_path: Path) -> None:
     with receiving() as receiver:
         targets = webhook(tmp_path, receiver.port, begin=OLDEST)

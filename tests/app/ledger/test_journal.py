@@ -131,6 +131,7 @@ def test_a_journal_that_is_full_takes_nothing_more(tmp_path: Path) -> None:
     journal.close()
 
 
+@pytest.mark.slow
 def test_a_service_answers_from_its_journal_and_says_so(
     server: Cluster, new_database: Callable[[], str], tmp_path: Path
 ) -> None:

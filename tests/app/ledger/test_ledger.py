@@ -1,6 +1,7 @@
 """The record: numbered without a gap, whoever writes; there again after a restart; never there twice."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -37,6 +38,17 @@ def test_a_record_is_read_as_it_was_written_also_after_a_restart(url: URL) -> No
 
     using(url, write)
     using(url, read)
+
+
+def test_the_oldest_record_without_a_commit_has_an_age_and_after_it_none(url: URL) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        written = asyncio.create_task(ledger.append(record("a")))
+        await asyncio.sleep(0)
+        assert ledger.oldest_s(time.monotonic() + 7) >= 7
+        await written
+        assert ledger.oldest_s(time.monotonic() + 7) == 0
+
+    using(url, scenario)
 
 
 def test_numbers_count_from_one_without_a_gap_whoever_writes_at_once(url: URL) -> None:

@@ -1,0 +1,105 @@
+"""Pictures of a product in three states, and a detector by backbone features alone: no network has to be fitted.
+
+In: samples, a state, a seed. Out: `Placed`. As they are and shifted, every picture gets a margin of `SHIFT` of its
+sides, filled with its border; a shifted one lies anywhere in it, so that nothing of a part leaves the picture. Cut at
+random, a place says nothing about a part any more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import ours
+import torch
+from safetensors.torch import load_file
+
+from detector.build import build_detector
+from detector.decode import decode
+from detector.pipeline import Detector
+from detector.preprocess import resize_to_input
+from detector.spec import BackboneSpec, DetectorSpec, EvidenceSpec, InputSpec, SaliencySpec
+from training.data import LIMITS, Sample, load_mask
+from training.rebuild import Pictures
+
+State = Literal["as they are", "shifted", "cut at random"]
+Pair = tuple[np.ndarray, np.ndarray]  # a picture and its mask, (h,w,3) uint8 each
+SHIFT = 0.04  # of a side, either way: 12 of 300 px
+CUT = 0.6  # of a side is left
+CPU = torch.device("cpu")
+INPUT = InputSpec()
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Pictures of one role, and where their parts lie."""
+
+    pictures: Pictures
+    offsets: np.ndarray
+    """(N,2) rows and columns, in input pixels; of pictures cut at random all 0."""
+    masks: np.ndarray | None
+    """(N,H,W) bool, where the product has masks; nothing is marked in good pictures."""
+
+
+def backbone_detector(weights: Path) -> Detector:
+    """MobileNetV2's features as the only evidence, without statistics."""
+    backbone = BackboneSpec(name=ours.BACKBONE, digest="0" * 64, mean=ours.HALF, std=ours.HALF, pad_type="same")
+    evidence = EvidenceSpec(maps=("backbone",))
+    saliency = SaliencySpec(kind="none")
+    spec = DetectorSpec(input=INPUT, backbone=backbone, saliency=saliency, fader=None, evidence=evidence)
+    return build_detector(spec, load_file(weights))
+
+
+def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """`most` of them, evenly spread."""
+    return list(samples[:: max(1, -(-len(samples) // most))])
+
+
+def load(samples: Sequence[Sample], state: State, seed: int) -> Placed:
+    """Decode, put or cut, resize; masks likewise."""
+    random = np.random.default_rng(seed)
+    pictures, offsets, masks = [], [], []
+    for sample in samples:
+        pixels = decode(sample.path.read_bytes(), INPUT, LIMITS).pixels
+        height, width = pixels.shape[:2]
+        mark = np.zeros((height, width), bool)
+        mark = mark if sample.mask is None else load_mask(sample.mask, height=height, width=width)
+        white = np.repeat(mark[..., None], 3, axis=2).astype(np.uint8) * 255
+        change = {"as they are": _stay, "shifted": _shift, "cut at random": _cut}[state]
+        (pixels, white), offset = change((pixels, white), random)
+        pictures.append(resize_to_input(pixels, INPUT))
+        masks.append(resize_to_input(white, replace(INPUT, resample="box"))[..., 0] > 0)
+        offsets.append(offset * (INPUT.height, INPUT.width) / np.array(pixels.shape[:2]))
+    has_masks = any(sample.mask is not None for sample in samples)
+    return Placed(np.stack(pictures), np.array(offsets), np.stack(masks) if has_masks else None)
+
+
+def _stay(pair: Pair, _: np.random.Generator) -> tuple[Pair, np.ndarray]:
+    """In the middle of the margin that shifted parts have."""
+    return _put(pair, _reach(pair), np.zeros(2, int))
+
+
+def _shift(pair: Pair, random: np.random.Generator) -> tuple[Pair, np.ndarray]:
+    """Anywhere in the margin."""
+    return _put(pair, _reach(pair), random.integers(-_reach(pair), _reach(pair) + 1))
+
+
+def _reach(pair: Pair) -> np.ndarray:
+    return np.round(SHIFT * np.array(pair[0].shape[:2])).astype(int)
+
+
+def _put(pair: Pair, reach: np.ndarray, at: np.ndarray) -> tuple[Pair, np.ndarray]:
+    margins = [(int(r + a), int(r - a)) for r, a in zip(reach, at, strict=True)]
+    picture, white = (np.pad(part, (*margins, (0, 0)), mode="edge") for part in pair)
+    return (picture, white), at
+
+
+def _cut(pair: Pair, random: np.random.Generator) -> tuple[Pair, np.ndarray]:
+    """Any piece of `CUT` of the sides, half of them mirrored either way."""
+    height, width = pair[0].shape[:2]
+    rows, columns = int(CUT * height), int(CUT * width)
+    top, left = random.integers(0, (height - rows + 1, width - columns + 1))
+    down, right = (1 if random.random() < 0.5 else -1 for _ in range(2))
+    picture, white = (part[top : top + rows, left : left + columns][::down, ::right] for part in pair)
+    return (np.ascontiguousarray(picture), np.ascontiguousarray(white)), np.zeros(2)

@@ -1,0 +1,40 @@
+"""The detector as a peer hosts it: bytes of pictures in, scores out, no verdict and no record."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from detector.decode import DecodeLimits, decode
+from detector.pipeline import stack
+from detector.preprocess import resize_to_input
+from model_store.artifact import load_artifact
+from model_store.backbones import BackboneStore
+from model_store.registry import Registry
+
+LIMITS = DecodeLimits()
+MOST = 8
+
+
+class Hosted:
+    """Loaded once a process."""
+
+    def __init__(self, store: str, product: str) -> None:
+        registry = Registry(Path(store))
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        backbones = BackboneStore(registry.backbones_root)
+        self.detector = load_artifact(registry.resolve(product).path, backbones, self.device).detector
+
+    def score(self, bodies: Sequence[bytes]) -> list[float]:
+        """Of each picture; a batch on a GPU, one by one on a CPU, as this service does."""
+        spec = self.detector.spec.input
+        pixels = [resize_to_input(decode(body, spec, LIMITS).pixels, spec) for body in bodies]
+        step = len(pixels) if self.device.type == "cuda" else 1
+        batches = [stack(pixels[start : start + step], self.device) for start in range(0, len(pixels), step)]
+        return [score for batch in batches for score in self.detector(batch).score.tolist()]
+
+
+def answer(score: float, query: object) -> dict[str, object]:
+    """What the load generator reads, so that it counts the answer as its own."""
+    fields = dict(query) if isinstance(query, dict) else {}
+    return {"score": score, "id": fields.get("part_id"), **{name: fields.get(name) for name in ("part_id", "product")}}
