@@ -58,11 +58,12 @@ def test_what_nothing_uses_yet_waits_in_a_profile() -> None:
     assert {name for name, service in SERVICES.items() if service.get("profiles")} == {"postgres", "mosquitto"}
 
 
-def test_the_service_starts_without_keys_unless_told_otherwise() -> None:
+def test_the_service_starts_without_keys_and_with_its_own_ledger_unless_told_otherwise() -> None:
     environment = SERVICES["inspect"]["environment"]
     assert environment == {
         "INSPECT_KEYS_FILE": "${INSPECT_KEYS_FILE:-}",
         "INSPECT_ALLOW_OPEN": "${INSPECT_ALLOW_OPEN:-true}",
+        "INSPECT_LEDGER_URL": "${INSPECT_LEDGER_URL:-}",
     }
 
 
