@@ -21,7 +21,7 @@ export function Status() {
   const up = status.workers.filter((worker) => WORKING.includes(worker.state)).length;
   return html`<section class="status" aria-label=${t("view.status")}>
     <${Refused} problem=${problem} />
-    ${status.degraded && html`<p class="note is-warning">${t("status.degraded")}</p>`}
+    ${status.degraded && html`<p class="note is-warning">${t(`status.degraded.${status.degraded}`)}</p>`}
     <div class="figure-row">
       <${Figure} name=${t("status.state")} kind=${ready ? "is-up" : "is-down"} value=${t(ready ? "status.ready" : "status.not_ready")}
         note=${status.not_ready[0]} />
