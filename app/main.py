@@ -1,7 +1,7 @@
 """create_app(settings): builds and wires; no logic."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
@@ -64,6 +64,20 @@ from detector.decode import DecodeLimits
 from model_store.registry import Registry
 
 VERSION = "0.1.0"
+ROUTES = (
+    inspect,
+    verdicts,
+    keeping,
+    dispositions,
+    deliveries,
+    parts,
+    products,
+    thresholds,
+    changeover,
+    health,
+    docs,
+    console,
+)
 
 
 def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
@@ -74,31 +88,12 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        state = app.state
-        _wire_pool(state, settings, loader)
-        _wire_inspection(state, settings)
-        _wire_metrics(state, settings)
-        await state.thresholds.read()
-        state.pool.start()
-        state.deliveries.start()
-        background = [
-            asyncio.create_task(state.catalog.stay_ready()),
-            asyncio.create_task(state.keeping.stay_within_limits()),
-            asyncio.create_task(state.thresholds.follow()),
-            asyncio.create_task(follow(state.followed)),
-            asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
-        ]
+        _wire_pool(app.state, settings, loader)
+        _wire_inspection(app.state, settings)
+        _wire_metrics(app.state, settings)
+        background = await _start(app.state)
         yield
-        state.run.stopping.set()
-        await state.pool.drain(settings.drain_s)
-        await state.later.drain()
-        await state.deliveries.stop()
-        for task in background:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        state.keeping.close()
-        await state.ledger.close()
+        await _stop(app.state, background, settings.drain_s)
         await asyncio.to_thread(spans.close)
 
     app = FastAPI(title="inspect-line", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
@@ -106,20 +101,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     metrics = Metrics(settings.deadlines_s, codes=inspect.CODES)
     app.state.settings, app.state.metrics, app.state.run = settings, metrics, Run(VERSION)
     app.state.channels = open_channels(settings.targets_file)
-    for module in (
-        inspect,
-        verdicts,
-        keeping,
-        dispositions,
-        deliveries,
-        parts,
-        products,
-        thresholds,
-        changeover,
-        health,
-        docs,
-        console,
-    ):
+    for module in ROUTES:
         app.include_router(module.router)
     keyring = _read_keys(app.state, settings)
     install_handlers(app, metrics)
@@ -131,6 +113,34 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
     app.add_middleware(Arrivals, spans=spans)  # outermost: the id is on every answer
     install_openapi(app, has_keys=keyring is not None)
     return app
+
+
+async def _start(state: State) -> list[asyncio.Task[None]]:
+    """Workers, deliveries, and what goes on beside the requests."""
+    await state.thresholds.read()
+    state.pool.start()
+    state.deliveries.start()
+    return [
+        asyncio.create_task(state.catalog.stay_ready()),
+        asyncio.create_task(state.keeping.stay_within_limits()),
+        asyncio.create_task(state.thresholds.follow()),
+        asyncio.create_task(follow(state.followed)),
+        asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
+    ]
+
+
+async def _stop(state: State, background: Sequence[asyncio.Task[None]], drain_s: float) -> None:
+    """What is held is answered first, and the ledger closes last."""
+    state.run.stopping.set()
+    await state.pool.drain(drain_s)
+    await state.later.drain()
+    await state.deliveries.stop()
+    for task in background:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    state.keeping.close()
+    await state.ledger.close()
 
 
 def _read_keys(state: State, settings: Settings) -> Keyring | None:

@@ -18,7 +18,7 @@ from tests.app.fake_detector import load_fake
 from tests.app.service import serving
 from tests.model_store.drafts import make_draft
 
-EXAMPLES, MANY = 4, 200
+EXAMPLES, MANY = 2, 200
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,

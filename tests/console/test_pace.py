@@ -63,10 +63,6 @@ def keep_up(page: Page, line: Line, seconds: float) -> None:
     assert longest < STALL_MS
 
 
-def test_thirty_parts_a_second_are_shown_as_they_come(page: Page, line: Line) -> None:
-    keep_up(page, line, 2)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_thirty_parts_a_second_for_a_minute_leave_the_page_no_slower(page: Page, line: Line) -> None:

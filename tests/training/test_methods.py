@@ -59,7 +59,7 @@ def served_equals_measured(work: Path, model: LoadedModel) -> bool:
     return torch.cat(scores).double().tolist() == [part["score"] for part in parts]
 
 
-@pytest.mark.parametrize("preset", ["riad", "unet", "ear-no-attention"])
+@pytest.mark.parametrize("preset", [pytest.param("riad", marks=pytest.mark.slow), "unet", "ear-no-attention"])
 def test_a_method_without_weights_is_served_as_measured(work: Path, preset: str) -> None:
     model = train(work, preset)
     assert model.golden_delta == 0
