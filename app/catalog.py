@@ -94,9 +94,9 @@ class Catalog:
             except (ArtifactError, PoolError) as error:
                 log.error("%s does not serve: %s", product, error)
 
-    async def stay_ready(self) -> None:
+    async def stay_ready(self, stopping: asyncio.Event) -> None:
         """Load every product, and do so again where no worker has any: a balancer sends nothing to who is not ready."""
-        while True:
+        while not stopping.is_set():
             if not (self._pool.is_ready and self.is_ready):
                 await self.prepare_all()
             await asyncio.sleep(RECOVER_S)

@@ -121,7 +121,7 @@ async def _start(state: State) -> list[asyncio.Task[None]]:
     state.pool.start()
     state.deliveries.start()
     return [
-        asyncio.create_task(state.catalog.stay_ready()),
+        asyncio.create_task(state.catalog.stay_ready(state.run.stopping)),
         asyncio.create_task(state.keeping.stay_within_limits()),
         asyncio.create_task(state.thresholds.follow()),
         asyncio.create_task(follow(state.followed)),
