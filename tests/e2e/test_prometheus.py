@@ -28,7 +28,7 @@ if __name__ == "__main__":  # the worker's process reads this file again
     settings = Settings()
     uvicorn.run(create_app(settings, load_fake), host=settings.host, port=settings.port, log_level="warning")
 """
-QUIET = re.compile(r"device_(memory|busy)|drift_(psi|ks)|ewma_limit|evictions")
+QUIET = re.compile(r"device_(memory|busy)|drift_(psi|ks)|ewma_limit|evictions|deliver(ed|y)_")
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def post(address: str, *pictures: bytes) -> set[int]:
 
 
 def panel_queries() -> list[str]:
-    """Of both dashboards, but for what has nothing to show without a GPU, many parts, or trouble."""
+    """Of both dashboards, but for what has nothing to show without a GPU, targets, many parts, or trouble."""
     pages = [json.loads(path.read_text()) for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")]
     queries = [plain_query(it["expr"]) for page in pages for panel in page["panels"] for it in panel["targets"]]
     return [query for query in queries if not QUIET.search(query)]
