@@ -3,13 +3,12 @@
 In: a product (--product, --data), a backbone's weights. Out: a table on stdout. Test pictures choose nothing.
 """
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from geometry import CPU, SHIFT, Placed, State, backbone_detector, load, spread
+from geometry import CPU, SHIFT, Placed, State, backbone_detector, load, parse_arguments, spread
 
 from detector.align import Aligner
 from detector.pipeline import Detector, stack
@@ -56,19 +55,6 @@ def main() -> None:
             print(f"| {states[0]} | {states[1]} | {cells} |", flush=True)
     print(f"\nshifted: by up to {SHIFT:.0%} of a side. * what `align.use = auto` takes.")
     print(f"Alignment of one picture: {milliseconds(aligner, tested):.1f} ms")
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Which product, and how much of it."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--product", required=True)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of products")
-    parser.add_argument(
-        "--weights", type=Path, default=Path("../shared/weights/mobilenetv2_100_same.safetensors"), help="backbone"
-    )
-    parser.add_argument("--fit", type=int, default=10_000, help="pictures that distributions are fitted on")
-    parser.add_argument("--most", type=int, default=10_000, help="test pictures of either kind, and held-out ones")
-    return parser.parse_args()
 
 
 def fit(aligner: Aligner | None, train: Pictures, held_out: Pictures, weights: Path) -> Detector:

@@ -5,6 +5,7 @@ sides, filled with its border; a shifted one lies anywhere in it, so that nothin
 random, a place says nothing about a part any more.
 """
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,19 @@ class Placed:
     """(N,2) rows and columns, in input pixels; of pictures cut at random all 0."""
     masks: np.ndarray | None
     """(N,H,W) bool, where the product has masks; nothing is marked in good pictures."""
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Which product, and how much of it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--product", required=True)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of products")
+    parser.add_argument(
+        "--weights", type=Path, default=Path("../shared/weights/mobilenetv2_100_same.safetensors"), help="backbone"
+    )
+    parser.add_argument("--fit", type=int, default=10_000, help="pictures that distributions are fitted on")
+    parser.add_argument("--most", type=int, default=10_000, help="test pictures of either kind, and held-out ones")
+    return parser.parse_args()
 
 
 def backbone_detector(weights: Path) -> Detector:

@@ -4,13 +4,11 @@ In: a product (--product, --data), a backbone's weights. Out: a table on stdout,
 Test pictures choose nothing.
 """
 
-import argparse
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import torch
-from geometry import State, backbone_detector, load, spread
+from geometry import State, backbone_detector, load, parse_arguments, spread
 
 from detector.build import build_evidence
 from detector.evidence.gaussian import GaussianField
@@ -45,19 +43,6 @@ def main() -> None:
             figures = f"{marks[kind]:.3f} | {log_likelihood(detector, held_out):.3f}"
             image = auroc(score_pictures(detector, tested).scores, truth)
             print(f"| {state} | {chosen} | {kind} | {figures} | {image:.3f} |", flush=True)
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Which product, and how much of it."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--product", required=True)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of products")
-    parser.add_argument(
-        "--weights", type=Path, default=Path("../shared/weights/mobilenetv2_100_same.safetensors"), help="backbone"
-    )
-    parser.add_argument("--fit", type=int, default=10_000, help="pictures that distributions are fitted on")
-    parser.add_argument("--most", type=int, default=10_000, help="test pictures of either kind, and held-out ones")
-    return parser.parse_args()
 
 
 @torch.inference_mode()
