@@ -195,6 +195,11 @@ def _wire_inspection(state: State, settings: Settings) -> None:
         observer=Observer(state.metrics, state.drift),
         software=VERSION,
     )
+    _wire_around_inspection(state, settings)
+
+
+def _wire_around_inspection(state: State, settings: Settings) -> None:
+    """What becomes of errors, of parts that are answered later, and of those that are looked at again."""
     state.refusals = Refusals(
         ledger=state.ledger,
         catalog=state.catalog,
