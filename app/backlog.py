@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 
-from app.batching import FREE, BatchLimits, Plan, next_batch
+from app.batching import FREE, BatchLimits, Plan, Seen, next_batch
 from app.job import LOADED, Job
 from app.pace import Cost, Pace
 from app.pool_errors import DeadlineMissed, Draining, ModelUnavailable, PoolError, WorkerLost
@@ -27,7 +27,7 @@ class Backlog:
 
     def __init__(self, limits: BatchLimits, pace: Pace) -> None:
         self._limits = limits
-        self._pace = pace
+        self.pace = pace
         self._waiting: list[Job] = []
         self._served: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
@@ -57,13 +57,16 @@ class Backlog:
             self._waiting.append(job)
             self._changed.notify_all()
 
-    def take(self, here: Container[str]) -> list[Job] | None:
-        """The next batch of a model that is `here`; an empty one when there was none for a while, None at the end."""
+    def take(self, here: Container[str], *, joint: bool = False) -> list[Job] | None:
+        """The next batch of models that are `here`; an empty one when there was none for a while, None at the end.
+
+        It is of one model, unless `joint`: then room that is left in it goes to others that are seen alike.
+        """
         with self._changed:
-            jobs, plan = self._plan(here)
+            jobs, plan = self._plan(here, joint)
             if not plan.places and not self.is_over:
                 self._changed.wait(min(IDLE_CHECK, max(0.0, plan.until - time.monotonic())))
-                jobs, plan = self._plan(here)
+                jobs, plan = self._plan(here, joint)
             if not plan.places and self.is_over:
                 return None
             batch = [jobs[place] for place in plan.places]
@@ -180,13 +183,14 @@ class Backlog:
             self._served = {name: count for name, count in self._served.items() if name in others}
             self._served[product] = level
 
-    def _plan(self, here: Container[str]) -> tuple[list[Job], Plan]:
+    def _plan(self, here: Container[str], joint: bool) -> tuple[list[Job], Plan]:
         now = time.monotonic()
-        costs = self._pace.costs(now)
+        costs = self.pace.costs(now)
         self._drop(now, costs)
         jobs = [job for job in self._waiting if job.pixels is not None and job.model.digest in here]
         waiters = [job.waiter for job in jobs]
-        plan = next_batch(waiters, now, limits=self._limits, served=self._served, costs=costs, sizes=self._sizes)
+        seen = Seen(served=self._served, costs=costs, sizes=self._sizes)
+        plan = next_batch(waiters, now, limits=self._limits, seen=seen, joint=joint)
         return jobs, plan
 
     def _drop(self, now: float, costs: Mapping[str, Cost]) -> None:

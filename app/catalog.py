@@ -115,7 +115,7 @@ class Catalog:
         """Load and prove a version on a worker, where it stays for this reason. What serves stays as it is."""
         manifest, digest = await asyncio.to_thread(read_manifest, found.path)
         size = weigh(found.path, manifest, self._registry.backbones_root)
-        ref = ModelRef(found.product, found.version, found.path.absolute(), digest, size)
+        ref = ModelRef(found.product, found.version, found.path.absolute(), digest, size, _sight(manifest))
         pin = f"{reason} {found.product}"
         self._pool.pins.hold(pin, digest)
         try:
@@ -176,3 +176,9 @@ class Catalog:
             except (ArtifactError, PoolError) as error:
                 self._failures[product] = Failure(type(error), str(error), found.version, time.monotonic())
                 raise
+
+
+def _sight(manifest: Manifest) -> str:
+    """Digest of what the product shares with others, or nothing."""
+    sight = manifest.detector.sight
+    return "" if sight is None else hashlib.sha256(repr(sight).encode()).hexdigest()

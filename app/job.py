@@ -49,6 +49,7 @@ class Job:
         return Waiter(
             product=self.model.product,
             model=self.model.digest,
+            sight=self.model.sight,
             since=self.queued_at,
             due=min(self.deadline, self.queued_at + self.patience_s),
             alone=self.alone,

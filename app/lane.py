@@ -14,13 +14,17 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from app.backlog import IDLE_CHECK, KILLED, MAX_DEATHS, OWN_DEATH, Backlog
 from app.job import Job, Timing, outcome_of
 from app.load_tally import LoadTally
-from app.pace import Pace
 from app.pool_errors import ModelTooLarge, ModelUnavailable, NoRoom, PoolError
 from app.residency import NeverFits, Residency
 from app.residency import NoRoom as WouldEvict
@@ -35,6 +39,8 @@ LONGEST_PAUSE = 5.0
 LOOK_S = 0.02  # between two looks of the loading thread while there is no worker
 UNFIT_S = 30.0  # before a model that another device holds is tried here again
 
+CPU = "cpu"
+Join = Literal["auto", "on", "off"]
 LaneState = Literal["starting", "idle", "busy", "backing_off", "stopped"]
 
 
@@ -46,10 +52,10 @@ class Lane:
         device: str,
         *,
         backlog: Backlog,
-        pace: Pace,
         spawn: Callable[[str], WorkerProcess],
         memory: Callable[[], Residency],
         is_elsewhere: Callable[["Lane", ModelRef], bool],
+        join: Join,
     ) -> None:
         self.device = device
         self.worker: WorkerProcess | None = None
@@ -63,19 +69,16 @@ class Lane:
         self.batches: Counter[int] = Counter()
         """Pictures in a batch → how often."""
         self.tally = LoadTally()
-        self.running: str | None = None
-        """Digest of the model that scores now."""
+        self.running: frozenset[str] = frozenset()
+        """Digests of the models that score now."""
         self.state: LaneState = "starting"
         self.since = datetime.now(UTC)
-        self._threads = [
-            threading.Thread(target=run, name=f"{name}-{device}", daemon=True)
-            for name, run in (("score", self._run_scoring), ("load", self._run_loading))
-        ]
+        self._threads = [self._thread("score", self._run_scoring), self._thread("load", self._run_loading)]
         self._backlog = backlog
-        self._pace = pace
         self._spawn = spawn
         self._memory = memory
         self._is_elsewhere = is_elsewhere
+        self._join = join
         self._reloads: deque[ModelRef] = deque()
         self._unfit: dict[str, float] = {}
         self._deaths = 0
@@ -110,6 +113,11 @@ class Lane:
         return self.device.startswith("cuda") and self.runs_on == "cpu"
 
     @property
+    def is_joint(self) -> bool:
+        """Whether its batches may be of several products."""
+        return self._join == "on" or (self._join == "auto" and self.runs_on != CPU)
+
+    @property
     def trouble(self) -> str | None:
         """Why it cannot score, for a person."""
         if self.is_up and self.residency.models:
@@ -138,16 +146,20 @@ class Lane:
             log.error("worker on %s does not answer; killed", self.device)
             self.hangs += 1
 
+    def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=run, name=f"{name}-{self.device}", daemon=True)
+
     def _run_scoring(self) -> None:
         while not self._stop.is_set():
             jobs: list[Job] | None = []
             try:
                 worker = self._keep_alive()
-                self.running = None
+                self.running = frozenset()
                 self._become("idle")
-                jobs = self._backlog.take(self.residency)
+                jobs = self._backlog.take(self.residency, joint=self.is_joint)
                 if jobs is None:
                     break
+                jobs = self._lease(jobs)
                 if jobs:
                     self._become("busy")
                     self._serve(worker, jobs)
@@ -216,25 +228,24 @@ class Lane:
         count = _count(worker) if had_them and (alone or in_company) else 0
         self._backlog.give_back(jobs, alone=had_them, count=count)
 
+    def _lease(self, jobs: list[Job]) -> list[Job]:
+        """Those whose model is still there, by model; what has just made room for another waits again."""
+        self.running = frozenset(job.model.digest for job in jobs)  # before the question: from here on it is leased
+        here = {digest for digest in self.running if self.residency.use(digest)}
+        if len(here) < len(self.running):
+            self._backlog.give_back([job for job in jobs if job.model.digest not in here], alone=False)
+        return sorted((job for job in jobs if job.model.digest in here), key=_model)
+
     def _serve(self, worker: WorkerProcess, jobs: list[Job]) -> None:
-        """A batch, unless its model has just made room for another."""
-        model = jobs[0].model
-        with self._score_turn:
-            self.running = model.digest  # before the question: from here on it is leased
-            if not self.residency.use(model.digest):
-                self._backlog.give_back(jobs, alone=False)
-                return
-            if jobs[0].alone:
-                with self._load_turn:
-                    self._score(worker, jobs)
-            else:
-                self._score(worker, jobs)
+        """A batch, or a picture while nothing loads."""
+        with self._score_turn, self._load_turn if jobs[0].alone else nullcontext():
+            self._score(worker, jobs)
         self._deaths = 0
 
     def _score(self, worker: WorkerProcess, jobs: list[Job]) -> None:
         """All pictures at once; halves where the device has no room; one by one where it raises."""
-        started, model = time.monotonic(), jobs[0].model
-        answer = worker.score(model, [job.pixels for job in jobs if job.pixels is not None])
+        started, groups = time.monotonic(), [list(group) for _, group in groupby(jobs, _model)]
+        answer = worker.score([(group[0].model, _pixels(group)) for group in groups])
         if answer.fault is not None and len(jobs) > 1:
             for part in self._split(jobs, answer):
                 self._score(worker, part)
@@ -242,7 +253,8 @@ class Lane:
         seconds = time.monotonic() - started
         self.batches[len(jobs)] += 1
         if answer.fault is None:
-            self._pace.note(model.digest, len(jobs), seconds, started + seconds)
+            for group in groups:  # a batch took as long for each of its models: what they share is most of it
+                self._backlog.pace.note(group[0].model.digest, len(jobs), seconds, started + seconds)
         results = iter(answer.results)
         for job in jobs:
             timing = Timing((started - job.queued_at) * 1000, seconds * 1000, len(jobs), self.runs_on)
@@ -252,9 +264,11 @@ class Lane:
         if not answer.out_of_memory:
             return [[job] for job in jobs]
         self.out_of_memory += 1
-        half = len(jobs) // 2
-        self._backlog.shrink(jobs[0].model, half)
-        log.warning("%s: no room for %d pictures on %s; %d from now on", jobs[0].model, len(jobs), self.device, half)
+        half, models = len(jobs) // 2, {job.model for job in jobs}
+        for model in models:
+            self._backlog.shrink(model, half)
+        names = ", ".join(sorted(map(str, models)))
+        log.warning("%s: no room for %d pictures on %s; %d from now on", names, len(jobs), self.device, half)
         return [jobs[:half], jobs[half:]]
 
     def _load(self, model: ModelRef, worker: WorkerProcess, residency: Residency) -> None:
@@ -311,6 +325,14 @@ class Lane:
 
 def _by_digest(residency: Residency) -> dict[str, ModelRef]:
     return {model.digest: model for model in residency.models}
+
+
+def _model(job: Job) -> str:
+    return job.model.digest
+
+
+def _pixels(jobs: list[Job]) -> list[npt.NDArray[np.uint8]]:
+    return [job.pixels for job in jobs if job.pixels is not None]
 
 
 def _count(worker: WorkerProcess) -> int:

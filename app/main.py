@@ -157,6 +157,7 @@ def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:
     """Devices, products and versions."""
     limits = PoolLimits(
         batch=BatchLimits(settings.batch_limit, settings.batch_delay_ms / 1000),
+        join=settings.join_products,
         timeout_s=settings.request_timeout_s,
         resident_bytes=settings.resident_bytes,
         time=TimeLimits(batch_s=settings.batch_timeout_s, load_s=settings.load_timeout_s),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from app.backlog import Backlog
 from app.batching import BatchLimits
 from app.job import Job
-from app.lane import Lane
+from app.lane import CPU, Join, Lane
 from app.pace import Pace
 from app.pool_errors import DeadlineMissed, InspectionTimeout, NoWorker
 from app.residency import Pins, Residency, Why
@@ -27,7 +27,6 @@ from app.worker import Loader
 from app.worker_process import TimeLimits, WorkerProcess
 
 LOOK_S = 0.2  # between two looks for workers that do not answer
-CPU = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +37,9 @@ class PoolLimits:
     timeout_s: float = 30.0
     resident_bytes: int = 4 << 30
     time: TimeLimits = field(default_factory=TimeLimits)
+    join: Join = "auto"
+    """Whether a batch may be of several products that are seen alike; `auto`: on every device but a CPU, which gains
+    nothing by larger batches."""
     cpu_threads: int = 0
     """Of one worker; 0: the cores, shared evenly among the workers on the CPU."""
 
@@ -51,16 +53,15 @@ class Pool:
         self._cpu_threads = limits.cpu_threads or max(1, count_cores() // max(1, list(devices).count(CPU)))
         self.pins = Pins()
         """Models that must stay in memory: those that serve, and those that were prepared."""
-        pace = Pace()
-        self._backlog = Backlog(limits.batch, pace)
+        self._backlog = Backlog(limits.batch, Pace())
         self.lanes = tuple(
             Lane(
                 device,
                 backlog=self._backlog,
-                pace=pace,
                 spawn=self._spawn,
                 memory=self._memory,
                 is_elsewhere=self._is_elsewhere,
+                join=limits.join,
             )
             for device in devices
         )
@@ -189,7 +190,7 @@ class Pool:
         return Residency(self._limits.resident_bytes, self._why_needed)
 
     def _why_needed(self, digest: str) -> Why | None:
-        if self._backlog.needs(digest) or any(lane.running == digest for lane in self.lanes):
+        if self._backlog.needs(digest) or any(digest in lane.running for lane in self.lanes):
             return "leased"
         return "pinned" if digest in self.pins else None
 

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     product_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     batch_limit: Positive = 8
     batch_delay_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    join_products: Literal["auto", "on", "off"] = "auto"
+    """Whether a batch may be of several products that share a frozen backbone; `auto`: not on a CPU."""
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] | None = None
     product_deadlines_ms: dict[str, Annotated[int, Field(ge=1, le=600_000)]] = {}
     reject_rates: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}

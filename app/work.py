@@ -19,6 +19,9 @@ class ModelRef:
     """SHA-256 of its manifest.json."""
     bytes: int = 0
     """Of its weights and its backbone's: what a worker reserves before it loads them."""
+    sight: str = ""
+    """Digest of what it shares with other products, the frozen backbone above all; pictures of equal `sight` may be
+    seen together. Empty: it shares nothing."""
 
     def __str__(self) -> str:
         return f"{self.product}@{self.version}"

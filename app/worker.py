@@ -1,7 +1,7 @@
 """The process that owns one device: models in memory, pictures in, scores out.
 
-In, through one pipe: (ModelRef, [(H,W,3) uint8, …]); through another, for a second thread, so that a load holds up
-nobody: (ModelRef, digests of the models that must go first). Out, through the same pipe: `Answer`.
+In, through one pipe: `ToScore`; through another, for a second thread, so that a load holds up nobody: `ToLoad`. Out,
+through the same pipe: `Answer`.
 Exits when the pipes close, so it never outlives the service, and with EXIT_CODE when its device is lost.
 The only module here that imports torch.
 """
@@ -15,13 +15,18 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from app.device_faults import EXIT_CODE, is_device_fault, is_out_of_memory
 from app.work import ModelRef
+
+if TYPE_CHECKING:
+    import torch
+
+    from detector.pipeline import Detector
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +49,36 @@ class Runner(Protocol):
         """Score and heatmap (H,W) of each picture (H,W,3) uint8."""
 
 
+@runtime_checkable
+class Joining(Runner, Protocol):
+    """A model that computes what it shares with others only once for all their pictures."""
+
+    def together(self, groups: "Sequence[tuple[Runner, Pictures]]") -> list[Result]:
+        """Results of all pictures in order; the models are of one `ModelRef.sight`, this one the first of them."""
+
+
 Loader = Callable[[Path, str], Runner]
+
+
+@dataclass(frozen=True)
+class ToLoad:
+    """A model, and the digests of those that must go first."""
+
+    model: ModelRef
+    gone: Sequence[str]
+
+    def __str__(self) -> str:
+        return str(self.model)
+
+
+@dataclass(frozen=True)
+class ToScore:
+    """One batch: pictures (H,W,3) uint8 of models that are loaded and, where there are several, seen alike."""
+
+    groups: Sequence[tuple[ModelRef, Pictures]]
+
+    def __str__(self) -> str:
+        return ", ".join(str(model) for model, _ in self.groups)
 
 
 class Refused(Exception):
@@ -80,16 +114,18 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     models: Models = {}
 
-    def load(message: tuple[ModelRef, Sequence[str]]) -> Answer:
-        model, gone = message
-        for digest in gone:
+    def load(order: ToLoad) -> Answer:
+        for digest in order.gone:
             models.pop(digest, None)
-        runner = models[model.digest] = loader(model.path, device)
+        runner = models[order.model.digest] = loader(order.model.path, device)
         return Answer(golden_delta=runner.golden_delta, device=runner.device)
 
-    def score(message: tuple[ModelRef, Pictures]) -> Answer:
-        model, pictures = message
-        return Answer(tuple(models[model.digest](pictures)))
+    def score(order: ToScore) -> Answer:
+        groups = [(models[model.digest], pictures) for model, pictures in order.groups]
+        first = groups[0][0]
+        if len(groups) > 1 and isinstance(first, Joining):
+            return Answer(tuple(first.together(groups)))
+        return Answer(tuple(result for runner, pictures in groups for result in runner(pictures)))
 
     if threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
@@ -110,7 +146,7 @@ def _answer(pipe: Connection, serve: Callable[[Any], Answer]) -> None:
         except Refused as refusal:
             answer = Answer(refused=str(refusal))
         except Exception as error:
-            log.exception("%s: %s", message[0], type(error).__name__)
+            log.exception("%s: %s", message, type(error).__name__)
             if is_device_fault(error):
                 os._exit(EXIT_CODE)  # no clean-up: it would call into the lost device, and may hang there
             answer = Answer(fault=f"{type(error).__name__}: {error}", out_of_memory=is_out_of_memory(error))
@@ -123,7 +159,6 @@ def load_detector(path: Path, device: str) -> Runner:
     """The real loader: an artifact, checked and re-scored on `device`."""
     import torch  # noqa: PLC0415 -- only a worker runs torch
 
-    from detector.pipeline import stack  # noqa: PLC0415
     from model_store.artifact import load_artifact  # noqa: PLC0415
     from model_store.backbones import BackboneStore  # noqa: PLC0415
     from model_store.errors import ArtifactError  # noqa: PLC0415
@@ -137,28 +172,36 @@ def load_detector(path: Path, device: str) -> Runner:
     except ArtifactError as exc:
         raise Refused(f"{type(exc).__name__}: {exc}") from exc
 
-    # on a CPU one by one: a score then has the same bits in every batch, and those that training measured
-    step = 1 if place.type == "cpu" else None
-
-    def score(pictures: Pictures) -> list[Result]:
-        results: list[Result] = []
-        for start in range(0, len(pictures), step or len(pictures)):
-            anomaly = model.detector(stack(pictures[start:][:step], place))
-            scores, heatmaps = anomaly.score.double().tolist(), anomaly.heatmap.cpu().numpy()
-            results += zip(scores, heatmaps, strict=True)
-        return results
-
-    return _Detecting(model.golden_delta, str(place), score)
+    return _Detecting(model.golden_delta, place, model.detector)
 
 
 @dataclass(frozen=True)
 class _Detecting:
+    """A detector on its device."""
+
     golden_delta: float
-    device: str
-    score: Callable[[Pictures], list[Result]]
+    place: "torch.device"
+    detector: "Detector"
+
+    @property
+    def device(self) -> str:
+        return str(self.place)
 
     def __call__(self, pictures: Pictures) -> list[Result]:
-        return self.score(pictures)
+        # on a CPU one by one: a score then has the same bits in every batch, and those that training measured
+        step = 1 if self.place.type == "cpu" else len(pictures)
+        starts = range(0, len(pictures), step)
+        return [result for start in starts for result in self.together([(self, pictures[start : start + step])])]
+
+    def together(self, groups: "Sequence[tuple[Runner, Pictures]]") -> list[Result]:
+        from detector.pipeline import score_together, stack  # noqa: PLC0415
+
+        of_this_kind = cast("Sequence[tuple[_Detecting, Pictures]]", groups)
+        anomalies = score_together([(it.detector, stack(pictures, self.place)) for it, pictures in of_this_kind])
+        results: list[Result] = []
+        for anomaly in anomalies:
+            results += zip(anomaly.score.double().tolist(), anomaly.heatmap.cpu().numpy(), strict=True)
+        return results
 
 
 def _empty_cache() -> None:

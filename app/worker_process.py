@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from app.work import ModelRef
-from app.worker import Answer, Loader, Pictures, work
+from app.worker import Answer, Loader, Pictures, ToLoad, ToScore, work
 
 GRACE = 5.0  # seconds that a worker gets to end by itself
 
@@ -90,13 +90,13 @@ class WorkerProcess:
         """Of a dead process: whether a load was going on."""
         return self._loads.due < math.inf
 
-    def score(self, model: ModelRef, pictures: Pictures) -> Answer:
-        """Results of pictures (H,W,3) uint8; the model must have been loaded."""
-        return self._scores.ask((model, pictures))
+    def score(self, groups: Sequence[tuple[ModelRef, Pictures]]) -> Answer:
+        """Results of pictures (H,W,3) uint8 in order; the models must have been loaded, and be seen alike."""
+        return self._scores.ask(ToScore(groups))
 
     def load(self, model: ModelRef, gone: Sequence[str]) -> Answer:
         """Forget the models `gone`, then load this one."""
-        return self._loads.ask((model, gone))
+        return self._loads.ask(ToLoad(model, gone))
 
     def kill_if_stuck(self, now: float) -> bool:
         """Whether an answer was overdue, and the process is killed for it."""

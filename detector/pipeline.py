@@ -35,8 +35,18 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Pictures as the statistics expect them."""
+
+    pictures: Tensor
+    """(B,3,H,W)."""
+    offsets: Tensor | None
+    """(B,2) int64 px that each was moved by; None where the product takes parts as they lie."""
+
+
+@dataclass(frozen=True)
 class Sight:
-    """What those parts make of pictures that no product trains: saliency and frozen backbone."""
+    """What those parts make of placed pictures that no product trains: saliency and frozen backbone."""
 
     masks: Tensor | None
     """(B,1,H,W), 1 = hidden; None where nothing is reconstructed."""
@@ -91,23 +101,39 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
         """(B,3,H,W) in [0, 1] → Anomaly, in the pixels of the pictures as they came."""
+        placed = self.place(pictures)
+        return self.put_back(self.assess(placed.pictures, self.see(placed.pictures)), placed)
+
+    @torch.inference_mode()
+    def place(self, pictures: Tensor) -> Placed:
+        """Pictures with the part where this product's lies."""
         if self.aligner is None:
-            return self.assess(pictures, self.see(pictures))
+            return Placed(pictures, None)
         offsets = self.aligner(pictures)
-        aligned = move(pictures, offsets)
-        return self._put_back(self.assess(aligned, self.see(aligned)), offsets)
+        return Placed(move(pictures, offsets), offsets)
 
     @torch.inference_mode()
     def see(self, pictures: Tensor) -> Sight:
-        """The half of `forward` that is the same for every product of one `spec.sight`."""
+        """The part of `forward` that is the same for every product of one `spec.sight`."""
         evidence = self.spec.evidence
         masks = self.saliency(pictures) if evidence.residuals else None
         return Sight(masks, self.features(pictures, "backbone") if "backbone" in evidence.maps else ())
 
     @torch.inference_mode()
     def assess(self, pictures: Tensor, sight: Sight) -> Anomaly:
-        """The other half: reconstruction and evidence, with this product's own weights."""
+        """The part with this product's own weights: reconstruction and evidence, of pictures that are placed."""
         heatmap: Tensor = self.evidence(self.clues(pictures, sight))
+        return Anomaly(self.evidence.score(heatmap), heatmap)
+
+    @torch.inference_mode()
+    def put_back(self, anomaly: Anomaly, placed: Placed) -> Anomaly:
+        """Maps of moved parts → in the pixels that were sent; a band at the edge that had left the frame is as quiet
+        as the quietest place, since nothing is known of it, and only pixels that were sent make the score."""
+        if placed.offsets is None:
+            return anomaly
+        maps, back = anomaly.heatmap.unsqueeze(1), -placed.offsets
+        quiet = maps.amin(dim=(2, 3), keepdim=True)
+        heatmap = torch.where(is_inside(maps, back), move(maps, back), quiet).squeeze(1)
         return Anomaly(self.evidence.score(heatmap), heatmap)
 
     @torch.inference_mode()
@@ -187,14 +213,6 @@ class Detector(nn.Module):
         reconstructions: Tensor = self.unet(hints, gates)
         return reconstructions
 
-    def _put_back(self, anomaly: Anomaly, offsets: Tensor) -> Anomaly:
-        """Maps of moved parts → in the pixels that were sent; a band at the edge that had left the frame is as quiet
-        as the quietest place, since nothing is known of it, and only pixels that were sent make the score."""
-        maps = anomaly.heatmap.unsqueeze(1)
-        quiet = maps.amin(dim=(2, 3), keepdim=True)
-        heatmap = torch.where(is_inside(maps, -offsets), move(maps, -offsets), quiet).squeeze(1)
-        return Anomaly(self.evidence.score(heatmap), heatmap)
-
     def _rebuild_hidden(self, pictures: Tensor, masks: Tensor) -> Tensor:
         hints = self.hints(pictures, masks)
         return self.reconstruct(hints, self.gate(hints))
@@ -204,3 +222,17 @@ def stack(inputs: Sequence[npt.NDArray[np.uint8]], device: torch.device) -> Tens
     """Pictures (H,W,3) uint8, at least one, all of one size → (B,3,H,W) float32 in [0, 1] on `device`."""
     batch = torch.from_numpy(np.stack(inputs)).to(device)
     return batch.permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def score_together(groups: Sequence[tuple[Detector, Tensor]]) -> list[Anomaly]:
+    """Groups of pictures, each with the detector of its product, all of one `spec.sight` → an `Anomaly` per group.
+
+    Everything that the products share is computed once for all pictures: the frozen backbone is most of the cost.
+    """
+    placed = [detector.place(pictures) for detector, pictures in groups]
+    sight = groups[0][0].see(torch.cat([group.pictures for group in placed]))
+    anomalies, start = [], 0
+    for (detector, _), group in zip(groups, placed, strict=True):
+        rows = slice(start, start := start + len(group.pictures))
+        anomalies.append(detector.put_back(detector.assess(group.pictures, sight.of(rows)), group))
+    return anomalies

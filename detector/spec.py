@@ -242,18 +242,14 @@ class DetectorSpec:
 
     @property
     def sight(self) -> Sight | None:
-        """Products of equal `sight` see alike, so their pictures may be seen together; None: no other product's may.
-
-        That is where no backbone is read, and where each product moves its parts by a reference of its own first.
-        """
-        if self.align is not None:
-            return None
+        """Products of equal `sight` see alike, so their placed pictures may be seen together; None where no backbone
+        is read: what is left of seeing then is cheap."""
         saliency = self.saliency if self.evidence.residuals else None
         hides_by_it = saliency is not None and saliency.kind in ("attention", "activation")
         from_backbone = "backbone" in self.evidence.maps
         if self.backbone is None or not (from_backbone or hides_by_it):
             return None
-        levels = tuple(sorted(self.evidence.backbone.levels)) if from_backbone else ()
+        levels = self.evidence.backbone.levels if from_backbone else ()
         return self.backbone, (self.input.height, self.input.width), saliency, levels
 
     def _check_align(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.batching import BatchLimits
+from app.lane import Join
 from app.pool import Pool, PoolLimits
 from app.work import ModelRef, Scored
 from app.worker_process import TimeLimits
@@ -30,9 +31,14 @@ def grey(level: int) -> npt.NDArray[np.uint8]:
 
 @asynccontextmanager
 async def running(
-    resident_bytes: int = 100, batch: int = 8, devices: Sequence[str] = ("cpu",), limits: TimeLimits = UNHURRIED
+    resident_bytes: int = 100,
+    batch: int = 8,
+    devices: Sequence[str] = ("cpu",),
+    limits: TimeLimits = UNHURRIED,
+    join: Join = "auto",
 ) -> AsyncIterator[Pool]:
-    pool = Pool(devices, load_fake, PoolLimits(resident_bytes=resident_bytes, batch=BatchLimits(batch), time=limits))
+    settings = PoolLimits(resident_bytes=resident_bytes, batch=BatchLimits(batch), time=limits, join=join)
+    pool = Pool(devices, load_fake, settings)
     pool.start()
     try:
         yield pool

@@ -1,8 +1,9 @@
 """The policy, asked without a clock, a lock or a worker."""
 
 import math
+from collections import defaultdict
 
-from app.batching import BatchLimits, Plan, Waiter, next_batch
+from app.batching import FREE, BatchLimits, Plan, Seen, Waiter, next_batch
 from app.pace import Cost, Pace
 
 EIGHT = BatchLimits(8)
@@ -15,7 +16,16 @@ def waits(product: str, due: float = 100.0, *, model: str = "", since: float = 0
 def plan(
     *waiting: Waiter, now: float = 10.0, limits: BatchLimits = EIGHT, served: dict[str, int] | None = None
 ) -> Plan:
-    return next_batch(waiting, now, limits=limits, served=served or {}, costs={"a": Cost(least=0.5)})
+    return next_batch(waiting, now, limits=limits, seen=Seen(served=served or {}, costs={"a": Cost(least=0.5)}))
+
+
+def joint(*waiting: Waiter, limit: int = 8, cost: Cost = FREE, sizes: dict[str, int] | None = None) -> Plan:
+    seen = Seen(costs=dict.fromkeys("abc", cost), sizes=sizes or {})
+    return next_batch(waiting, 10.0, limits=BatchLimits(limit), seen=seen, joint=True)
+
+
+def sees(product: str, sight: str, due: float = 100.0) -> Waiter:
+    return Waiter(product=product, model=product, sight=sight, since=0.0, due=due)
 
 
 def test_nothing_waits_and_nothing_runs() -> None:
@@ -88,7 +98,7 @@ def test_a_product_whose_batch_is_ready_does_not_wait_for_one_that_delays() -> N
 def test_a_model_that_filled_its_device_runs_in_smaller_batches_and_others_do_not() -> None:
     waiting = [waits("a") for _ in range(8)] + [waits("b") for _ in range(8)]
     chosen = [
-        next_batch(waiting, 10.0, limits=EIGHT, served=served, costs={}, sizes={"a": 3}).places
+        next_batch(waiting, 10.0, limits=EIGHT, seen=Seen(served=served, sizes={"a": 3})).places
         for served in ({"b": 8}, {"a": 8})
     ]
     assert chosen == [(0, 1, 2), tuple(range(8, 16))]
@@ -97,21 +107,21 @@ def test_a_model_that_filled_its_device_runs_in_smaller_batches_and_others_do_no
 def test_a_batch_is_no_larger_than_its_earliest_deadline_allows() -> None:
     waiting = [waits("a", due) for due in (10.6, 12.0, 12.0, 12.0)]
     slow = {"a": Cost(least=0.1, fixed=0.0, each=0.2)}
-    assert next_batch(waiting, 10.0, limits=EIGHT, served={}, costs=slow).places == (0, 1)
+    assert next_batch(waiting, 10.0, limits=EIGHT, seen=Seen(costs=slow)).places == (0, 1)
 
 
 def test_what_will_hardly_be_in_time_lets_those_pass_that_will() -> None:
     waiting = [waits("a", 10.15), waits("a", 10.5)]
     slow = {"a": Cost(least=0.1, fixed=0.0, each=0.2)}
-    assert next_batch(waiting, 10.0, limits=BatchLimits(1), served={}, costs=slow).places == (1,)
-    assert next_batch(waiting[:1], 10.0, limits=BatchLimits(1), served={}, costs=slow).places == (0,)
+    assert next_batch(waiting, 10.0, limits=BatchLimits(1), seen=Seen(costs=slow)).places == (1,)
+    assert next_batch(waiting[:1], 10.0, limits=BatchLimits(1), seen=Seen(costs=slow)).places == (0,)
 
 
 def test_a_batch_that_its_deadlines_cut_short_waits_for_nobody() -> None:
     waiting = [waits("a", 10.6, since=10.0), waits("a", 10.6, since=10.0), waits("a", 10.6, since=10.0)]
     slow = {"a": Cost(least=0.1, fixed=0.0, each=0.2)}
     limits = BatchLimits(8, delay_s=0.01)
-    assert next_batch(waiting, 10.0, limits=limits, served={}, costs=slow).places == (0, 1)
+    assert next_batch(waiting, 10.0, limits=limits, seen=Seen(costs=slow)).places == (0, 1)
 
 
 def test_the_pace_is_a_line_through_the_batches_of_late() -> None:
@@ -127,3 +137,50 @@ def test_batches_of_one_size_are_a_line_through_zero() -> None:
     pace = Pace()
     pace.note("a", 4, 0.8, now=1.0)
     assert pace.costs(now=1.0)["a"].of(2) == 0.4
+
+
+def test_room_that_is_left_goes_to_the_most_urgent_of_other_products_that_are_seen_alike() -> None:
+    waiting = (sees("a", "x", 1000), sees("b", "x", 3000), sees("c", "x", 2000), sees("b", "x", 4000))
+    assert joint(*waiting, limit=3).places == (0, 2, 1)
+    assert plan(*waiting).places == (0,)
+
+
+def test_what_is_seen_otherwise_or_shares_nothing_does_not_join() -> None:
+    assert joint(sees("a", "x", 1), sees("b", "y", 2)).places == (0,)
+    assert joint(sees("a", "", 1), sees("b", "", 2)).places == (0,)
+
+
+def test_nobody_joins_who_would_be_late_or_make_another_late() -> None:
+    second_each = Cost(least=1.0, fixed=0.0, each=1.0)
+    assert joint(sees("a", "x", 12.4), sees("b", "x", 99), cost=second_each).places == (0,)
+    assert joint(sees("a", "x", 12.6), sees("b", "x", 99), cost=second_each).places == (0, 1)
+
+
+def test_a_joint_batch_is_no_larger_than_what_fits_of_each_of_its_models() -> None:
+    waiting = (sees("a", "x", 1000), sees("b", "x", 2000), sees("c", "x", 3000))
+    assert joint(*waiting, sizes={"b": 2}).places == (0, 1)
+
+
+def longest_waits(arrivals: list[tuple[float, str]], *, seconds_each: float) -> dict[str, float]:
+    """Product → the longest that a picture waited, of a device that takes `seconds_each` a picture; an open loop."""
+    now, served, waits_for, waiting = 0.0, {}, defaultdict[str, float](float), list[tuple[float, str]]()
+    while arrivals or waiting:
+        now = max(now, arrivals[0][0]) if not waiting else now
+        while arrivals and arrivals[0][0] <= now:
+            waiting.append(arrivals.pop(0))
+        queue = [waits(product, due=since + 30, since=since) for since, product in waiting]
+        taken = [waiting[place] for place in plan(*queue, now=now, served=served).places]
+        waiting = [one for one in waiting if one not in taken]
+        now += seconds_each * len(taken)
+        for since, product in taken:
+            served[product] = served.get(product, 0) + 1
+            waits_for[product] = max(waits_for[product], now - since)
+    return waits_for
+
+
+def test_a_product_that_is_offered_three_times_what_the_device_can_do_leaves_the_others_in_time() -> None:
+    flood = [(place / 300, "a") for place in range(1200)]
+    lines = [(place / 10 + 0.05, product) for place in range(40) for product in "bc"]
+    longest = longest_waits(sorted(flood + lines), seconds_each=0.01)
+    assert max(longest["b"], longest["c"]) <= 0.01 * (8 + 8 + 2)
+    assert longest["a"] > 8

@@ -8,8 +8,9 @@ import torch
 
 from detector.build import build_detector, detector_weights, load_detector_weights
 from detector.errors import SpecError, WeightsMismatch
-from detector.pipeline import Detector
+from detector.pipeline import Detector, score_together
 from detector.spec import (
+    AlignSpec,
     BackboneSpec,
     DetectorSpec,
     EvidenceSpec,
@@ -105,14 +106,13 @@ def test_products_of_one_backbone_see_alike_and_assess_apart() -> None:
     spec = dataclasses.replace(WITH_BACKBONE, evidence=EvidenceSpec(maps=("l1", "backbone")))
     first = build_detector(spec, backbone)
     torch.manual_seed(7)
-    second = build_detector(dataclasses.replace(spec, unet=UNetSpec(widths=(8, 8))), backbone)
-    pictures = torch.rand(5, 3, 64, 64)
+    second = build_detector(dataclasses.replace(spec, unet=UNetSpec(widths=(8, 8)), align=AlignSpec(reach=4)), backbone)
     assert first.spec.sight == second.spec.sight
-    sight = first.see(pictures)
-    for detector, rows in ((first, slice(0, 2)), (second, slice(2, 5))):
-        alone = torch.cat([detector(picture[None]).score for picture in pictures[rows]])
-        together = detector.assess(pictures[rows], sight.of(rows)).score
-        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+    groups = [(first, torch.rand(2, 3, 64, 64)), (second, torch.rand(3, 3, 64, 64))]
+    for (detector, pictures), together in zip(groups, score_together(groups), strict=True):
+        alone = [detector(picture[None]) for picture in pictures]
+        torch.testing.assert_close(together.score, torch.cat([it.score for it in alone]), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(together.heatmap, torch.cat([it.heatmap for it in alone]), rtol=1e-4, atol=1e-5)
 
 
 def test_what_reads_no_backbone_or_another_one_is_seen_by_itself() -> None:
