@@ -5,30 +5,27 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.ledger_schemas import Rate
+from app.ledger_schemas import Authored, Claimed, Rate
 
 Verdict = Literal["ok", "review", "ng"]
 Found = Literal["good", "defective"]
-Who = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Why = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class PutHold(BaseModel):
+class PutHold(Claimed):
     """Who puts the verdict on hold, and why."""
 
     model_config = ConfigDict(extra="forbid")
 
-    who: Who
     why: Why
 
 
-class HoldEvent(BaseModel):
+class HoldEvent(Authored):
     """Put on hold, or let go."""
 
     verdict_id: str
     held: bool
-    who: str
     why: str
     at: str
 
@@ -93,21 +90,20 @@ class ReplayAnswer(BaseModel):
     equal: bool
 
 
-class PutThresholds(BaseModel):
+class PutThresholds(Claimed):
     """A score above `ng_above` is ng; one above `review_above` goes to a person; equal where nothing shall."""
 
     model_config = ConfigDict(extra="forbid")
 
     ng_above: Finite
     review_above: Finite
-    who: Who
     why: Why
     version: int | None = Field(None, description="The version that you believe to serve; 409 where another one does.")
     revision: int | None = Field(None, description="The revision that you have seen; 409 where a newer one is there.")
 
 
 class ThresholdRevision(BaseModel):
-    """`calibrated` are those of the version's manifest, which no person chose."""
+    """`calibrated` are those of the version's manifest, which no person chose: `who` is null. Else as of a hold."""
 
     version: int
     digest: str
@@ -116,6 +112,8 @@ class ThresholdRevision(BaseModel):
     review_above: float
     calibrated: bool
     who: str | None
+    operator: str | None
+    authenticated: bool
     why: str | None
     at: str
 

@@ -47,23 +47,42 @@ class PartAnswer(BaseModel):
     stations: list[AtStation]
 
 
-class Dispose(BaseModel):
+class Claimed(BaseModel):
+    """What a request says of its sender. The name of its key is recorded as `who`, and this beside it."""
+
+    who: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="The person. Recorded as `operator` beside the key's name; without keys it has to be said.",
+    )
+
+
+class Authored(BaseModel):
+    """Whose act it is."""
+
+    who: str = Field(description="The name of the API key; without keys, what the request said.")
+    operator: str | None = Field(description="Whom the request named beside its key; nobody checked it.")
+    authenticated: bool = Field(
+        description="Whether `who` is a key's name. False where the service had none, and in entries of schema 3."
+    )
+
+
+class Dispose(Claimed):
     """What a person found."""
 
     model_config = ConfigDict(extra="forbid")
 
     found: Literal["good", "defective"]
-    who: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
-    """The name of the request's key where nothing is said; without keys it has to be said."""
     reason: str | None = Field(None, max_length=1000, pattern=r"^[^\x00]*$")
 
 
-class Disposed(BaseModel):
+class Disposed(Authored):
     """The same, as it was recorded."""
 
     verdict_id: str
     found: Literal["good", "defective"]
-    who: str
     reason: str | None
     at: str
 

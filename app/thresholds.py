@@ -10,6 +10,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 
+from app.author import Author
 from app.catalog import Served
 from app.errors import BadThresholds
 from app.ledger.errors import LedgerError, ThresholdsChanged
@@ -28,7 +29,7 @@ class Wanted:
 
     ng_above: float
     review_above: float
-    who: str
+    author: Author
     why: str
     at: str
     seen_version: int | None = None
@@ -69,7 +70,7 @@ class Thresholds:
             revision=calibrated.revision,
             ng_above=wanted.ng_above,
             review_above=wanted.review_above,
-            who=wanted.who,
+            **vars(wanted.author),
             why=wanted.why,
             at=wanted.at,
         )

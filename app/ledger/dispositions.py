@@ -26,6 +26,8 @@ class Disposition:
     verdict_id: str
     found: Found
     who: str
+    operator: str | None = None
+    authenticated: bool = False
     reason: str | None = None
     at: str
 

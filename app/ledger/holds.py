@@ -20,6 +20,8 @@ class Hold:
     verdict_id: str
     held: bool
     who: str
+    operator: str | None = None
+    authenticated: bool = False
     why: str
     at: str
 

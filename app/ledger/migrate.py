@@ -30,8 +30,8 @@ def ensure_schema(engine: Engine) -> None:
         migrate(engine)
 
 
-def migrate(engine: Engine) -> str:
-    """Bring the ledger to the newest schema; the revision that it then has."""
+def migrate(engine: Engine, to: str = "head") -> str:
+    """Bring the ledger to the newest schema, or to that of an earlier program; the revision that it then has."""
     scripts = _scripts()
     with translated("migrate"), writing(engine).begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -44,12 +44,12 @@ def migrate(engine: Engine) -> str:
         config = Config()
         config.set_main_option("script_location", SCRIPTS)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
         if is_old:
             take_over(connection)
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(f"PRAGMA user_version={MARK}")
-        return str(scripts.get_current_head())
+        return str(MigrationContext.configure(connection).get_current_revision())
 
 
 def _scripts() -> ScriptDirectory:

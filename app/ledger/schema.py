@@ -4,6 +4,8 @@
 and become visible in the same order, whatever the number of processes (docs/adr/0008-ledger.md).
 """
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -86,6 +89,16 @@ counter = Table(
     Column("cursor_key", LargeBinary(32), nullable=False),  # here, so that all processes of one ledger agree on it
 )
 
+
+def _author() -> tuple[Column[Any], ...]:
+    """Who did it: app/author.py."""
+    return (
+        Column("who", String(200), nullable=False),
+        Column("operator", String(200)),  # whom the request named, where `who` is the name of its key
+        Column("authenticated", Boolean, nullable=False, server_default=false()),
+    )
+
+
 dispositions = Table(
     "dispositions",
     metadata,
@@ -94,7 +107,7 @@ dispositions = Table(
     Column("product", String(63), nullable=False, index=True),
     Column("found", String(9), nullable=False),  # good or defective
     Column("reason", Text),
-    Column("who", String(200), nullable=False),
+    *_author(),
     Column("at", String(MOMENT), nullable=False),
 )
 
@@ -104,7 +117,7 @@ holds = Table(
     Column("seq", Serial, primary_key=True),
     Column("verdict_id", String(36), ForeignKey("verdicts.id"), nullable=False, index=True),
     Column("held", Boolean, nullable=False),
-    Column("who", String(200), nullable=False),
+    *_author(),
     Column("why", String(1000), nullable=False),
     Column("at", String(MOMENT), nullable=False),
 )
@@ -119,7 +132,7 @@ thresholds = Table(
     Column("revision", Integer, nullable=False),
     Column("ng_above", Double, nullable=False),
     Column("review_above", Double, nullable=False),
-    Column("who", String(200), nullable=False),
+    *_author(),
     Column("why", String(1000), nullable=False),
     Column("at", String(MOMENT), nullable=False),
     UniqueConstraint("model_digest", "revision"),

@@ -25,6 +25,8 @@ class ThresholdChange:
     ng_above: float
     review_above: float
     who: str
+    operator: str | None = None
+    authenticated: bool = False
     why: str
     at: str
 

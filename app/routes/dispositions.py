@@ -7,14 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from app.author import author_of
 from app.catalog import Catalog
-from app.errors import InvalidRequest
 from app.ledger.dispositions import CONFIDENCE, Disposition
 from app.ledger.ledger import Ledger
 from app.ledger.record import timestamp
 from app.ledger_schemas import AgreementAnswer, Dispose, Disposed
 from app.openapi import problems
-from app.security import who_of
 from model_store.errors import UnknownProduct
 
 router = APIRouter(tags=["dispositions"])
@@ -30,11 +29,9 @@ RECORDED = ("verdict.unknown", "ledger.unavailable")
 async def dispose(request: Request, verdict_id: str, body: Dispose) -> dict[str, Any]:
     """Say what a person found of the part, good or defective. The verdict stays; the newest disposition counts."""
     ledger: Ledger = request.app.state.ledger
-    who = body.who or who_of(request)
-    if who is None:
-        raise InvalidRequest("who: say who found it; the service has no keys to know it by")
     at = timestamp(datetime.now(UTC))
-    disposition = Disposition(verdict_id=verdict_id, found=body.found, who=who, reason=body.reason, at=at)
+    author = author_of(request, body.who)
+    disposition = Disposition(verdict_id=verdict_id, found=body.found, reason=body.reason, at=at, **vars(author))
     await ledger.dispose(disposition)
     return asdict(disposition)
 

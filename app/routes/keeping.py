@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.author import author_of
 from app.keeping import Keeping, Shelf
 from app.keeping_schemas import HoldAnswer, HoldEvent, KeptKind, PutHold, ReplayAnswer, RetentionAnswer
 from app.ledger.holds import Hold
@@ -120,7 +121,8 @@ async def replay(request: Request, response: Response, verdict_id: str) -> dict[
 async def _hold(request: Request, verdict_id: str, *, held: bool, body: PutHold) -> HoldEvent:
     keeping: Keeping = request.app.state.keeping
     record = await find_record(request, verdict_id)
-    event = Hold(verdict_id=record.id, held=held, who=body.who, why=body.why, at=timestamp(datetime.now(UTC)))
+    author, at = author_of(request, body.who), timestamp(datetime.now(UTC))
+    event = Hold(verdict_id=record.id, held=held, why=body.why, at=at, **vars(author))
     await keeping.hold(event)
     return HoldEvent(**asdict(event))
 

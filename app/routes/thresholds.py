@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from app.author import author_of
 from app.catalog import Catalog, Served
 from app.keeping_schemas import PutThresholds, Simulate, Simulated, ThresholdRevision, ThresholdsAnswer
 from app.ledger.dispositions import CONFIDENCE
@@ -49,7 +50,7 @@ async def change(request: Request, product: str, body: PutThresholds) -> Thresho
     wanted = Wanted(
         ng_above=body.ng_above,
         review_above=body.review_above,
-        who=body.who,
+        author=author_of(request, body.who),
         why=body.why,
         at=timestamp(datetime.now(UTC)),
         seen_version=body.version,
@@ -101,6 +102,8 @@ def _calibrated(served: Served) -> ThresholdRevision:
         review_above=calibration.review_above,
         calibrated=True,
         who=None,
+        operator=None,
+        authenticated=False,
         why=None,
         at=timestamp(served.manifest.created_at),
     )
@@ -115,6 +118,8 @@ def _revision(change: ThresholdChange) -> ThresholdRevision:
         review_above=change.review_above,
         calibrated=False,
         who=change.who,
+        operator=change.operator,
+        authenticated=change.authenticated,
         why=change.why,
         at=change.at,
     )

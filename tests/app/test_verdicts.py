@@ -88,7 +88,9 @@ def test_a_person_says_what_a_part_was_and_the_rates_follow(client: TestClient) 
     place = f"/verdicts/{verdict['id']}"
     said = client.post(f"{place}/disposition", json={"found": "good", "who": "Kim", "reason": "dust"})
     assert (said.status_code, said.json()["found"]) == (201, "good")
-    assert [each["who"] for each in client.get(f"{place}/dispositions").json()] == ["Kim"]
+    assert [(each["who"], each["authenticated"]) for each in client.get(f"{place}/dispositions").json()] == [
+        ("Kim", False)
+    ]
     agreement = client.get("/products/plate/agreement").json()
     assert agreement["looked"][verdict["verdict"]]["looked_at"] == 1
     assert agreement["false_reject"]["low"] <= agreement["false_reject"]["high"] <= 1
@@ -104,11 +106,20 @@ def test_a_disposition_needs_a_word_and_a_name(client: TestClient, body: Any) ->
     assert client.post("/verdicts/none/disposition", json={"found": "good", "who": "K"}).status_code == 404
 
 
-def test_a_disposition_bears_the_name_of_its_key_where_it_says_none(tmp_path: Path) -> None:
+def test_acts_bear_the_name_of_their_key_whatever_their_sender_says(tmp_path: Path) -> None:
     Registry(tmp_path / "store").publish(make_draft(), activate=True)
     key = add_key(tmp_path / "keys.toml", "inspector-1", ["admin"])
     with serving(tmp_path, load_fake, keys_file=tmp_path / "keys.toml") as client:
         client.headers["X-API-Key"] = key
-        place = f"/verdicts/{post(client, PICTURE)[1]['id']}/disposition"
-        assert client.post(place, json={"found": "good"}).json()["who"] == "inspector-1"
-        assert client.post(place, json={"found": "good", "who": "Kim"}).json()["who"] == "Kim"
+        place = f"/verdicts/{post(client, PICTURE)[1]['id']}"
+        thresholds = {"ng_above": 100, "review_above": 50, "why": "w"}
+        for said in ({}, {"who": "Kim"}):
+            acts = [
+                client.post(f"{place}/disposition", json={"found": "good"} | said),
+                client.put(f"{place}/hold", json={"why": "claim"} | said),
+                client.request("DELETE", f"{place}/hold", params={"why": "settled"} | said),
+                client.put("/products/plate/thresholds", json=thresholds | said),
+            ]
+            facts = [[act.json()[name] for name in ("who", "operator", "authenticated")] for act in acts]
+            assert facts == [["inspector-1", said.get("who"), True]] * 4
+        assert client.get(f"{place}/dispositions").json()[-1]["operator"] == "Kim"

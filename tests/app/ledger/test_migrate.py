@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, MetaData, Table, insert, inspect, text
 from sqlalchemy.engine import URL
 
 from app.ledger import legacy
@@ -17,9 +17,15 @@ from app.ledger.errors import LedgerUnavailable, WrongSchema
 from app.ledger.ledger import Ledger
 from app.ledger.migrate import ensure_schema, migrate
 from app.ledger.schema import metadata
+from app.ledger.thresholds import changes
 from tests.app.ledger.old import write_old
-from tests.app.ledger.records import ANY, record, using
+from tests.app.ledger.records import ANY, MOMENT, record, using
 from tests.postgres import Cluster
+
+BEFORE = {  # a threshold revision of schema 0003
+    "product": "plate", "model_version": 1, "model_digest": "d", "revision": 2, "ng_above": 2.0, "review_above": 1.0,
+    "who": "Kim", "why": "too many", "at": MOMENT,
+}  # fmt: skip
 
 
 @contextmanager
@@ -63,6 +69,19 @@ def test_a_ledger_of_before_is_refused_until_it_is_migrated_and_then_has_every_v
         assert (await ledger.append(record("f"))).record.seq == 6
 
     using(url, scenario)
+
+
+def test_what_people_did_before_keys_were_recorded_is_not_authenticated(tmp_path: Path, server: Cluster) -> None:
+    for url in (ledger_url(tmp_path, None), ledger_url(tmp_path, server.database())):
+        with engine_of(url) as engine:
+            assert migrate(engine, "0003") == "0003"
+            with writing(engine).begin() as connection:
+                table = Table("thresholds", MetaData(), autoload_with=connection)
+                connection.execute(insert(table).values(**BEFORE))
+            migrate(engine)
+            with engine.connect() as connection:
+                (change,) = changes(connection)
+            assert (change.who, change.operator, change.authenticated) == ("Kim", None, False)
 
 
 def test_a_migration_that_fails_has_changed_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ export function dispose(verdict, found) {
   return send("POST", `verdicts/${verdict.id}/disposition`, { found, who: inspector.get() });
 }
 
+/** Who did it: the person that was named, and the key that it came with, where the service has keys. */
+export const author = ({ who, operator }) => (operator ? `${operator} (${who})` : who);
+
 /** The field for the inspector's name. */
 export function Inspector() {
   const name = useStore(inspector);
@@ -56,7 +59,7 @@ export function Disposition({ verdict }) {
         ${t("found.defective")} <kbd>D</kbd></button>
     </div>
     ${before.length > 0 && html`<p class="hint">${before.map((it) => html`<span class="said" key=${it.at}>
-      ${t(`found.${it.found}`)} · ${it.who} · ${moment(it.at)}</span>`)}</p>`}
+      ${t(`found.${it.found}`)} · ${author(it)} · ${moment(it.at)}</span>`)}</p>`}
     <${Refused} problem=${problem} />
   </div>`;
 }

@@ -5,7 +5,7 @@ import { html } from "../html.js";
 import { useStore } from "../store.js";
 import { moment, number, t } from "../words.js";
 import { ConfirmButton, Refused } from "./controls.js";
-import { inspector, Inspector } from "./disposition.js";
+import { author, inspector, Inspector } from "./disposition.js";
 
 const SHOWN = 5;
 
@@ -38,6 +38,6 @@ export function PutThresholds({ product, tried, moved, onChanged }) {
     <${Refused} problem=${problem} />
     <ul class="changes">${(known?.history ?? []).slice(-SHOWN).reverse().map((it) => html`<li key=${`${it.version} ${it.revision}`}>
       <b>${t("put.revision", { n: it.revision, version: it.version })}</b> ${number(it.review_above)} / ${number(it.ng_above)} ·
-      ${it.who} · ${it.why} · <span title=${it.at}>${moment(it.at)}</span></li>`)}</ul>
+      ${author(it)} · ${it.why} · <span title=${it.at}>${moment(it.at)}</span></li>`)}</ul>
   </div>`;
 }
