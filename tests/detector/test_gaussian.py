@@ -62,6 +62,16 @@ def test_a_part_that_has_more_of_everything_is_no_further_away_where_surrounding
     assert (divided(louder) / divided(grids)).median() < 1.5
 
 
+def test_more_places_than_fit_into_a_cache_are_each_measured_by_their_own_distribution() -> None:
+    random = torch.Generator().manual_seed(0)
+    field = GaussianField(EXACT, channels=3, rows=8, columns=9)
+    field.mean.copy_(torch.randn(72, 3, generator=random))
+    field.whitener.copy_(torch.randn(72, 3, 3, generator=random))
+    grid = torch.randn(2, 3, 8, 9, generator=random)
+    white = torch.einsum("npd,pde->npe", grid.flatten(2).mT - field.mean, field.whitener.float())
+    torch.testing.assert_close(field(grid), white.square().mean(dim=-1).sqrt().view(2, 8, 9))
+
+
 def test_fewer_directions_than_channels_keep_the_strongest() -> None:
     field = fitted(FeatureSpec(levels=(0,), dimensions=2), good_grids())
     assert field.directions.shape == (3, 2)
