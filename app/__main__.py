@@ -3,6 +3,7 @@
 import logging
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -35,13 +36,13 @@ def main(context: typer.Context) -> None:
     start(read_settings())
 
 
-def start(settings: Settings, loader: Loader = load_detector) -> None:
+def start(settings: Settings, loader: Loader | None = None) -> None:
     """Serve until a signal; 2 and one line where it cannot be like this, a ledger that is not ours among it."""
     configure(settings.log_level, settings.log_format)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each look at the schema
     try:
         check_binding(settings)
-        app = _create_app(settings, loader)
+        app = _create_app(settings, loader or partial(load_detector, engine=settings.engine))
         _check_ledger(settings)
         serve(app, settings)
     except (RefusedStart, LedgerError) as error:

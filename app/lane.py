@@ -66,6 +66,8 @@ class Lane:
         """Where the models really are: the CPU, where there is no such device."""
         self.golden_delta: dict[str, float] = {}
         """Product → largest golden |Δscore| of the version that was loaded last."""
+        self.engines: dict[str, str] = {}
+        """Digest of a model → how it is computed here."""
         self.batches: Counter[int] = Counter()
         """Pictures in a batch → how often."""
         self.tally = LoadTally()
@@ -312,6 +314,7 @@ class Lane:
         residency.finish(model.digest)
         self.runs_on = answer.device or self.runs_on
         self.golden_delta[model.product] = answer.golden_delta
+        self.engines[model.digest] = answer.engine or ""
         self._backlog.is_loaded(model)
 
     def _refuse(self, model: ModelRef, error: PoolError) -> None:

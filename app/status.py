@@ -25,12 +25,14 @@ from app.residency import State
 class ModelStatus(BaseModel):
     """A model in a worker's memory; only one that is `loaded` may leave it for another, the least recently used first.
 
-    `leased`: has work waiting or running; `pinned`: serves, or was prepared.
+    `leased`: has work waiting or running; `pinned`: serves, or was prepared. `engine`: how it is computed, empty until
+    it is loaded: `folded` is the fast way, `reference` layer by layer.
     """
 
     model: str
     state: State
     bytes: int
+    engine: str
 
 
 class WorkerStatus(BaseModel):
@@ -167,7 +169,8 @@ def _worker(lane: Lane) -> WorkerStatus:
         resident_bytes=lane.residency.bytes,
         models=[str(model) for model in lane.residency.models],
         memory=[
-            ModelStatus(model=str(model), state=state, bytes=model.bytes) for model, state in lane.residency.states
+            ModelStatus(model=str(model), state=state, bytes=model.bytes, engine=lane.engines.get(model.digest, ""))
+            for model, state in lane.residency.states
         ],
     )
 

@@ -15,23 +15,26 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from app.device_faults import EXIT_CODE, is_device_fault, is_out_of_memory
 from app.work import ModelRef
+from detector.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     import torch
 
     from detector.pipeline import Detector
+    from model_store.artifact import LoadedModel
 
 log = logging.getLogger(__name__)
 
 Pictures = Sequence[npt.NDArray[np.uint8]]
 Result = tuple[float, npt.NDArray[np.float32]]
+EngineChoice = Literal["auto", "reference"]
 
 
 class Runner(Protocol):
@@ -44,6 +47,10 @@ class Runner(Protocol):
     @property
     def device(self) -> str:
         """Where it is; the CPU where it was to be on a CUDA device and there is none."""
+
+    @property
+    def engine(self) -> str:
+        """How it is computed."""
 
     def __call__(self, pictures: Pictures) -> list[Result]:
         """Score and heatmap (H,W) of each picture (H,W,3) uint8."""
@@ -100,6 +107,8 @@ class Answer:
     """Whether the fault is that the device had no room; fewer pictures may fit."""
     device: str | None = None
     """Where the model really is."""
+    engine: str | None = None
+    """How it is computed."""
 
 
 Models = dict[str, Runner]
@@ -118,7 +127,7 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
         for digest in order.gone:
             models.pop(digest, None)
         runner = models[order.model.digest] = loader(order.model.path, device)
-        return Answer(golden_delta=runner.golden_delta, device=runner.device)
+        return Answer(golden_delta=runner.golden_delta, device=runner.device, engine=runner.engine)
 
     def score(order: ToScore) -> Answer:
         groups = [(models[model.digest], pictures) for model, pictures in order.groups]
@@ -129,6 +138,7 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
 
     if threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
+    keep_freed_memory()
     Thread(target=_answer, args=(loads, load), daemon=True).start()
     _answer(scores, score)
     os._exit(0)  # the service wants no more; torch's own threads do not survive an orderly end of Python's
@@ -155,12 +165,10 @@ def _answer(pipe: Connection, serve: Callable[[Any], Answer]) -> None:
         pipe.send(answer)
 
 
-def load_detector(path: Path, device: str) -> Runner:
+def load_detector(path: Path, device: str, engine: EngineChoice = "auto") -> Runner:
     """The real loader: an artifact, checked and re-scored on `device`."""
     import torch  # noqa: PLC0415 -- only a worker runs torch
 
-    from model_store.artifact import load_artifact  # noqa: PLC0415
-    from model_store.backbones import BackboneStore  # noqa: PLC0415
     from model_store.errors import ArtifactError  # noqa: PLC0415
 
     cuda_is_missing = device.startswith("cuda") and not torch.cuda.is_available()
@@ -168,11 +176,26 @@ def load_detector(path: Path, device: str) -> Runner:
         log.error("%s is wanted and CUDA is not there: %s runs on the CPU", device, path)
     place = torch.device("cpu" if cuda_is_missing else device)
     try:
-        model = load_artifact(path, BackboneStore(path.parents[3] / "backbones"), place)
+        model = _load_on_engine(path, place, engine)
     except ArtifactError as exc:
         raise Refused(f"{type(exc).__name__}: {exc}") from exc
 
-    return _Detecting(model.golden_delta, place, model.detector)
+    return _Detecting(model.golden_delta, place, model.detector, model.engine)
+
+
+def _load_on_engine(path: Path, place: "torch.device", engine: EngineChoice) -> "LoadedModel":
+    """On the engine that was chosen; `auto`: the fast one, unless golden pictures score otherwise on it."""
+    from model_store.artifact import load_artifact  # noqa: PLC0415
+    from model_store.backbones import BackboneStore  # noqa: PLC0415
+    from model_store.errors import GoldenMismatch  # noqa: PLC0415
+
+    backbones = BackboneStore(path.parents[3] / "backbones")
+    if engine == "auto":
+        try:
+            return load_artifact(path, backbones, place, "folded")
+        except GoldenMismatch as exc:
+            log.warning("not on the folded engine, so on the reference: %s", exc)
+    return load_artifact(path, backbones, place, "reference")
 
 
 @dataclass(frozen=True)
@@ -182,6 +205,7 @@ class _Detecting:
     golden_delta: float
     place: "torch.device"
     detector: "Detector"
+    engine: str
 
     @property
     def device(self) -> str:

@@ -23,6 +23,7 @@ from torch import Tensor
 from detector.build import build_detector, load_detector_weights
 from detector.calibration import Calibration
 from detector.decode import decode
+from detector.engine import EngineName, arrange
 from detector.errors import DecodeError, SpecError, WeightsMismatch
 from detector.image_health import HealthReference
 from detector.pipeline import Detector, stack
@@ -90,6 +91,7 @@ class LoadedModel:
     """SHA-256 of manifest.json: names the model in every verdict."""
     golden_delta: float
     """Largest |Δscore| of the golden pictures against export."""
+    engine: EngineName
 
 
 def save_artifact(directory: Path, draft: Draft, version: int) -> Manifest:
@@ -108,15 +110,17 @@ def save_artifact(directory: Path, draft: Draft, version: int) -> Manifest:
     return manifest
 
 
-def load_artifact(directory: Path, backbones: BackboneStore, device: torch.device) -> LoadedModel:
+def load_artifact(
+    directory: Path, backbones: BackboneStore, device: torch.device, engine: EngineName = "folded"
+) -> LoadedModel:
     """A version, ready on `device`, checked from its file names to its golden scores."""
     present = _list_files(directory)
     manifest, digest = read_manifest(directory)
     _check_listing(directory, present, manifest)
     contents = {name: _read_checked(directory, name, sha256) for name, sha256 in manifest.files.items()}
-    detector = _detector(manifest.detector, contents.pop(WEIGHTS), backbones).to(device)
+    detector = arrange(_detector(manifest.detector, contents.pop(WEIGHTS), backbones).to(device), engine)
     delta = _golden_delta(detector, manifest, contents, device)
-    return LoadedModel(detector, manifest, digest, delta)
+    return LoadedModel(detector, manifest, digest, delta, engine)
 
 
 def _manifest(draft: Draft, version: int, files: Mapping[str, bytes]) -> Manifest:

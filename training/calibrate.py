@@ -13,6 +13,7 @@ import torch
 
 from detector.calibration import Calibration, calibrate
 from detector.decode import decode
+from detector.engine import as_served
 from detector.image_health import HealthReference, measure, summarise
 from detector.pipeline import Detector, stack
 from detector.spec import InputSpec
@@ -33,7 +34,8 @@ class Scores:
 
 
 def score_pictures(detector: Detector, pictures: npt.NDArray[np.uint8]) -> Scores:
-    """Score (N,H,W,3) uint8 with `Detector.forward`, the service's own path."""
+    """Score (N,H,W,3) uint8 with `Detector.forward` on the service's engine: its own path."""
+    served = as_served(detector)
     height, width = pictures.shape[1:3]
     device = next(detector.parameters()).device
     scores, heatmaps = np.empty(len(pictures)), np.empty((len(pictures), height, width), np.float32)
@@ -41,7 +43,7 @@ def score_pictures(detector: Detector, pictures: npt.NDArray[np.uint8]) -> Score
     step = 1 if device.type == "cpu" else BATCH_SIZE
     for start in range(0, len(pictures), step):
         rows = slice(start, start + step)
-        anomaly = detector(stack(list(pictures[rows]), device))
+        anomaly = served(stack(list(pictures[rows]), device))
         scores[rows] = anomaly.score.double().cpu().numpy()
         heatmaps[rows] = anomaly.heatmap.cpu().numpy()
     return Scores(scores, heatmaps)

@@ -1,7 +1,7 @@
 """A finished run → a version in the model store.
 
 In: the fitted detector, its calibration, metrics and record; golden samples. Out: `VersionRef`.
-Golden pictures are the files' own bytes and travel the service's own path: decode, resize, one at a time.
+Golden pictures are the files' own bytes and travel the service's own path: decode, resize, one at a time, its engine.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ import torch
 from detector.build import detector_weights
 from detector.calibration import Calibration
 from detector.decode import decode
+from detector.engine import as_served
 from detector.image_health import HealthReference
 from detector.pipeline import Detector, stack
 from detector.preprocess import resize_to_input
@@ -45,12 +46,12 @@ def export(  # noqa: PLR0913 -- a version is made of these
     activate: bool,
 ) -> VersionRef:
     """Publish a new version, and make it the one that serves if `activate`."""
-    pictures, scores = {}, {}
+    pictures, scores, served = {}, {}, as_served(detector)
     for number, path in enumerate(golden, start=1):
         data = path.read_bytes()
         picture = decode(data, detector.spec.input, LIMITS)
         name = f"golden/{number:04d}.{SUFFIX[picture.format]}"
-        pictures[name], scores[name] = data, _score(detector, picture.pixels)
+        pictures[name], scores[name] = data, _score(served, picture.pixels)
     draft = Draft(
         product=product,
         detector=detector.spec,

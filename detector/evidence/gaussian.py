@@ -59,7 +59,7 @@ class GaussianField(nn.Module):
         vectors = self._vectors(grid)
         at_once = len(self.mean) == 1 or grid.device.type != "cpu"
         places = len(vectors) if at_once else CACHED
-        blocks = zip(*(part.split(places) for part in (vectors, self.mean, self.whitener)), strict=True)
+        blocks = zip(*(torch.split(part, places) for part in (vectors, self.mean, self.whitener)), strict=True)
         distances = torch.cat([_distances(*block) for block in blocks])
         return distances.T.reshape(len(grid), self.rows, self.columns)
 

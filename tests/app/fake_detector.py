@@ -37,6 +37,7 @@ class FakeDetector:
     path: Path
     device: str
     golden_delta: float = 0.0
+    engine: str = "mean"
 
     def __call__(self, pictures: Pictures) -> list[Result]:
         if self.path.name == "crash":

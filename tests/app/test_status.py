@@ -42,6 +42,7 @@ def test_a_service_that_is_well_names_its_worker_its_product_and_nothing_else(cl
     (worker,) = said["workers"]
     assert (worker["device"], worker["runs_on"], worker["state"], worker["restarts"]) == ("cpu", "cpu", "idle", 0)
     assert worker["models"] == ["plate@1"]
+    assert [(model["state"], model["engine"]) for model in worker["memory"]] == [("pinned", "mean")]
     os.kill(worker["pid"], 0)
     assert said["queues"]["total"] == {"pictures": 0, "bytes": 0, "oldest_s": 0}
     (product,) = said["products"]

@@ -1,0 +1,60 @@
+"""How a detector is computed: layer by layer as it was trained, or arranged for speed.
+
+In: a detector that nothing trains any more. Out: one that gives the same scores, but for rounding, sooner.
+Both engines are float32, on a GPU too: TF32 is off. docs/adr/0017 says what was measured, and what was left out.
+"""
+
+import copy
+from itertools import pairwise
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from detector.pipeline import Detector
+
+EngineName = Literal["reference", "folded"]
+
+ROUNDING = 1e-5
+"""Scores of the two engines, relative to the larger of 1 and the score: at most; 8e-7 were seen (docs/adr/0017)."""
+
+
+def arrange(detector: Detector, engine: EngineName) -> Detector:
+    """The same object, which from now on runs on `engine`.
+
+    `reference`: nothing is changed. `folded`: batch norms join the convolutions before them, and weights lie channels
+    last, so that maps do; what is left can be neither trained nor saved.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    if engine == "folded":
+        for network in (detector.backbone, detector.unet):
+            if network is not None:
+                fold_batch_norms(network)
+                network.to(memory_format=torch.channels_last)
+    return detector
+
+
+def as_served(detector: Detector) -> Detector:
+    """A copy on the engine that scores parts in service: what a threshold is measured with."""
+    return arrange(copy.deepcopy(detector), "folded").eval()
+
+
+def fold_batch_norms(network: nn.Module) -> None:
+    """Scale and shift of every batch norm → weights and bias of the convolution that is declared right before it.
+
+    timm's networks and ours are computed in the order of their declaration there; golden pictures would notice another.
+    """
+    for parent in list(network.modules()):
+        children = list(parent.named_children())
+        for (_, before), (name, norm) in pairwise(children):
+            if isinstance(before, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                _absorb(before, norm)
+                setattr(parent, name, nn.Sequential(*norm.children()))  # timm's batch norms hold the activation
+
+
+def _absorb(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    mean, variance = cast("Tensor", norm.running_mean), cast("Tensor", norm.running_var)
+    convolution.weight, convolution.bias = fuse_conv_bn_weights(
+        convolution.weight, convolution.bias, mean, variance, norm.eps, norm.weight, norm.bias
+    )
