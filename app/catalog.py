@@ -77,6 +77,11 @@ class Catalog:
         return self._served.get(product)
 
     @property
+    def serving(self) -> tuple[Served, ...]:
+        """Everything that serves."""
+        return tuple(self._served.values())
+
+    @property
     def failures(self) -> dict[str, str]:
         """Product → why its active version does not serve."""
         return {product: failure.reason for product, failure in self._failures.items()}

@@ -45,6 +45,8 @@ class RejectChart:
         self.cusum = 0.0
         self.rate: float | None = None
         """In control; None while it is being learned."""
+        self.learned: float | None = None
+        """The same where it was learned from parts of this chart; None where it was known before."""
         if rate is not None:
             self._begin(rate)
 
@@ -74,7 +76,8 @@ class RejectChart:
         if self.rate is None:
             if self._seen == LEARN:
                 learned = (self._rejects + 0.5) / (LEARN + 1)  # Jeffreys' mean: no rate of 0 from good luck
-                self._begin(min(HIGHEST_RATE, max(self._promise, learned)))
+                self.learned = min(HIGHEST_RATE, max(self._promise, learned))
+                self._begin(self.learned)
             return
         self._ewma.add(float(is_rejected))
         self.cusum = min(CUSUM_TOP, max(0.0, self.cusum + _log_likelihood_ratio(is_rejected, self.rate)))

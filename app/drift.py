@@ -1,28 +1,34 @@
 """Has something changed since calibration, and is it the lamp or the product?
 
-In: score, verdict and image health of each part, by product and station. Out: `DriftReport`s. Refuses nothing.
+In: score and image health of each part, by product and station. Out: `DriftReport`s. Refuses nothing.
 Three views of the same parts: scores of good-judged ones against the calibration sample (app/score_distance.py), the
 reject rate (app/control_chart.py), pictures as pictures (app/health_chart.py). A lamp that fades, or a shutter that was
 turned, scales every pixel: the mean moves and the contrast, a ratio, does not. Whatever else moves is the product's, or
-the lens's. In memory only: a restart begins anew. Belongs to the event loop: no lock.
+the lens's. Control limits belong to a revision of the thresholds: other ones are no change of the line, so the last
+parts are judged again by them and the charts go on from there. What a restart needs is in the ledger
+(app/drift_memory.py). Belongs to the event loop: no lock.
 """
 
 from collections import deque
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel
 
 from app.catalog import Served
-from app.control_chart import CUSUM_LIMIT, RejectChart
+from app.control_chart import CUSUM_LIMIT, LEARN, RejectChart
 from app.health_chart import HealthChart, Shifts
 from app.image_health import ImageHealth
+from app.ledger.past import RECALL, LearnedRate, Past, PastPart
+from app.ledger.record import timestamp
 from app.score_distance import Distance, compare
 from app.stations import Stations
 from app.work import ModelRef
 from detector.calibration import Calibration
 from detector.image_health import HealthReference
+from detector.verdict import Verdict, judge
 
 WINDOW = 200  # good-judged parts whose scores are compared
 LEAST = 50  # of them, and of the calibration sample, before anything is said
@@ -79,24 +85,41 @@ class Monitor:
     """One product at one station, since its version began to serve there."""
 
     def __init__(self, calibration: Calibration, health: HealthReference | None, rate: float | None) -> None:
-        good = [score for score in calibration.scores if score <= calibration.review_above]
-        self._reference = np.array(good)  # cut where the window is cut, which only holds parts that were judged ok
-        self._window: deque[float] = deque(maxlen=WINDOW)
-        self._rejects = RejectChart(calibration.promise, rate)
-        self._pictures = HealthChart(health)
+        """`rate`: share of rejects that is normal under these thresholds; None where it is to be learned."""
+        self.recall: deque[PastPart] = deque(maxlen=RECALL)
         self.parts = 0
+        self.rejects = RejectChart(calibration.promise, rate)
+        self._pictures = HealthChart(health)
+        self._use(calibration)
 
-    def add(self, score: float, verdict: str, health: ImageHealth) -> None:
-        """The next part."""
+    def add(self, part: PastPart) -> None:
+        """The next part. One that was judged by thresholds of before says nothing about rejects under these."""
         self.parts += 1
-        self._rejects.add(verdict == "ng")
-        self._pictures.add(health)
-        if verdict == "ok":
-            self._window.append(score)
+        self.recall.append(part)
+        verdict = judge(part.score, self.calibration).verdict
+        if part.threshold_revision == self.calibration.revision:
+            self.rejects.add(verdict == Verdict.NG)
+        self._pictures.add(ImageHealth(part.mean, part.contrast, part.sharpness, part.saturated_share))
+        if verdict == Verdict.OK:
+            self._window.append(part.score)
+
+    def judge_by(self, calibration: Calibration) -> None:
+        """Go on under another revision: what is normal by it is learned from the last parts, judged again."""
+        self.rejects = RejectChart(calibration.promise, None)
+        for part in list(self.recall)[-LEARN:]:
+            self.rejects.add(judge(part.score, calibration).verdict == Verdict.NG)
+        self._use(calibration)
+
+    def _use(self, calibration: Calibration) -> None:
+        """The reference is cut where the window is cut, which only holds parts that are judged ok."""
+        self.calibration = calibration
+        self._reference = np.array([score for score in calibration.scores if score <= calibration.review_above])
+        scores = (part.score for part in self.recall)
+        self._window = deque((score for score in scores if judge(score, calibration).verdict == Verdict.OK), WINDOW)
 
     def report(self, station: str, version: int) -> DriftReport:
         """Where everything stands."""
-        distance, shifts, rejects = self._distance(), self._pictures.shifts, self._rejects
+        distance, shifts, rejects = self._distance(), self._pictures.shifts, self.rejects
         now, reference = self._pictures.now, self._pictures.reference
         reasons = _reasons(distance, rejects, shifts)
         return DriftReport(
@@ -130,20 +153,52 @@ class Drift:
     """All monitors."""
 
     def __init__(self, stations: Stations, rates: dict[str, float]) -> None:
-        """`rates`: product → reject rate that is normal on this line; learned for the others."""
+        """`rates`: product → reject rate that is normal under calibrated thresholds; learned for the others."""
         self._stations = stations
         self._rates = rates
         self._monitors: dict[tuple[str, str], tuple[ModelRef, Monitor]] = {}
 
-    def add(self, served: Served, station: str | None, *, score: float, verdict: str, health: ImageHealth) -> None:
-        """One part; another version begins anew, for its scores are others."""
-        ref, manifest = served.ref, served.manifest
-        key = ref.product, self._stations.label(ref.product, station)
+    def add(self, served: Served, calibration: Calibration, part: PastPart) -> None:
+        """One part, judged by `calibration`; another version begins anew, for its scores are others."""
+        key = served.ref.product, self._stations.label(served.ref.product, part.station)
         known = self._monitors.get(key)
-        if known is None or known[0] != ref:
-            monitor = Monitor(manifest.calibration, manifest.image_health, self._rates.get(ref.product))
-            known = self._monitors[key] = ref, monitor
-        known[1].add(score, verdict, health)
+        if known is None or known[0] != served.ref:
+            known = self._monitors[key] = served.ref, self._monitor(served, calibration, None)
+        monitor = known[1]
+        if calibration.revision > monitor.calibration.revision:
+            monitor.judge_by(calibration)
+        monitor.add(part)
+
+    def restore(self, served: Served, calibration: Calibration, past: Past) -> None:
+        """Put what the ledger knows of a version before what has come since; nothing is left of other versions."""
+        ref = served.ref
+        mine = {key: known for key, known in self._monitors.items() if key[0] == ref.product}
+        since = [part for known, monitor in mine.values() if known == ref for part in monitor.recall]
+        for key in mine:
+            del self._monitors[key]
+        rates = {rate.station: rate.rate for rate in past.rates if rate.revision == calibration.revision}
+        for part in [*past.parts, *(part for part in since if not 0 < part.seq <= past.last_seq)]:
+            station = self._stations.label(ref.product, part.station)
+            if (ref.product, station) not in self._monitors:
+                monitor = self._monitor(served, calibration, rates.get(station))
+                self._monitors[ref.product, station] = ref, monitor
+            self.add(served, calibration, part)
+
+    def learned(self) -> list[LearnedRate]:
+        """Every reject rate that is normal because it was learned."""
+        now = timestamp(datetime.now(UTC))
+        return [
+            LearnedRate(ref.digest, station, monitor.calibration.revision, rate, now)
+            for (_, station), (ref, monitor) in self._monitors.items()
+            if (rate := monitor.rejects.learned) is not None
+        ]
+
+    def _monitor(self, served: Served, calibration: Calibration, learned: float | None) -> Monitor:
+        """A stated rate is about the calibrated thresholds, and comes before one that was learned under them."""
+        manifest = served.manifest
+        is_calibrated = calibration.revision == manifest.calibration.revision
+        stated = self._rates.get(served.ref.product) if is_calibrated else None
+        return Monitor(calibration, manifest.image_health, learned if stated is None else stated)
 
     def reports(self, product: str) -> list[DriftReport]:
         """By station, those that have sent parts since the start."""

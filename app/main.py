@@ -16,6 +16,7 @@ from app.changeover import Changeover
 from app.deadline import Deadlines
 from app.delivery.deliveries import Deliveries, open_channels
 from app.drift import Drift
+from app.drift_memory import DriftMemory
 from app.errors import install_handlers
 from app.folder import Folder
 from app.followed import Followed, follow
@@ -124,6 +125,7 @@ async def _start(state: State) -> list[asyncio.Task[None]]:
         asyncio.create_task(state.catalog.stay_ready(state.run.stopping)),
         asyncio.create_task(state.keeping.stay_within_limits()),
         asyncio.create_task(state.thresholds.follow()),
+        asyncio.create_task(state.drift_memory.follow()),
         asyncio.create_task(follow(state.followed)),
         asyncio.create_task(state.ledger.feed.close_after(state.run.stopping)),
     ]
@@ -188,6 +190,9 @@ def _wire_inspection(state: State, settings: Settings) -> None:
         thresholds=state.thresholds,
     )
     state.drift = Drift(state.metrics.stations, settings.reject_rates)
+    state.drift_memory = DriftMemory(
+        drift=state.drift, ledger=state.ledger, catalog=state.catalog, thresholds=state.thresholds
+    )
     state.inspection = Inspection(
         inflight=state.inflight,
         scoring=state.scoring,

@@ -7,6 +7,7 @@ Refuses nothing.
 from structlog.contextvars import get_contextvars
 
 from app.drift import Drift
+from app.ledger.past import past_part
 from app.ledger.record import Record
 from app.metrics import Metrics, score_ratio
 from app.scoring import Seen
@@ -33,4 +34,4 @@ class Observer:
         metrics.ratio.labels(product, station).observe(max(0.0, score_ratio(score, seen.calibration)))
         metrics.observe_picture(product, station, seen.health)
         if not record.simulated:
-            self._drift.add(seen.served, station or None, score=score, verdict=verdict, health=seen.health)
+            self._drift.add(seen.served, seen.calibration, past_part(record))

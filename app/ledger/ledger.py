@@ -24,6 +24,7 @@ from app.ledger.feed import Feed
 from app.ledger.holds import Hold, Reference
 from app.ledger.journal import Journal
 from app.ledger.migrate import ensure_schema
+from app.ledger.past import LearnedRate, Past, keep_rate, past
 from app.ledger.reading import Head, Page, Part, Query
 from app.ledger.record import Committed, Record
 from app.ledger.schema import counter
@@ -158,6 +159,14 @@ class Ledger:
     async def scores(self, window: Window) -> Scores:
         """Stored scores of one version, the newest first."""
         return await self._read(scores, window)
+
+    async def past(self, product: str, model_digest: str) -> Past:
+        """What the drift charts of one version have seen of late."""
+        return await self._read(past, product, model_digest)
+
+    async def keep_rate(self, learned: LearnedRate) -> None:
+        """Commit a reject rate that a chart has learned, unless one is there."""
+        await self._writer.write(Change(lambda connection: keep_rate(connection, learned)))
 
     async def head(self) -> Head:
         """How far the ledger goes; asks the database, so it also says whether that is there."""

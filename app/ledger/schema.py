@@ -138,6 +138,18 @@ thresholds = Table(
     UniqueConstraint("model_digest", "revision"),
 )
 
+reject_rates = Table(  # what charts learned as normal under a revision of the thresholds (app/drift_memory.py)
+    "reject_rates",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("model_digest", String(SHA256), nullable=False),
+    Column("station", String(200), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("rate", Double, nullable=False),
+    Column("at", String(MOMENT), nullable=False),
+    UniqueConstraint("model_digest", "station", "revision"),
+)
+
 old_heatmaps = Table(  # those of ledgers of schema 1, which held them in their rows; never written
     "old_heatmaps",
     metadata,

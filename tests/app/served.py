@@ -15,9 +15,11 @@ TRAINING = TrainingRecord(
 )
 
 
-def served(scores: Sequence[float], version: int = 1, health: HealthReference | None = None) -> Served:
+def served(
+    scores: Sequence[float], version: int = 1, health: HealthReference | None = None, promise: float = 0.4
+) -> Served:
     """`plate`, calibrated on `scores`."""
-    calibration = calibrate(scores, promise=0.4, review_rate=0.0, map_floor=min(scores) - 1)
+    calibration = calibrate(scores, promise=promise, review_rate=0.0, map_floor=min(scores) - 1)
     manifest = Manifest.model_validate(
         {
             "format_version": 1,

@@ -4,6 +4,7 @@ The score here is a stand-in that both can move: how far the cells of a picture 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from app.drift import Cause, Monitor
+from app.ledger.past import PastPart
 from detector.calibration import Calibration, calibrate
 from detector.image_health import HealthReference, measure, summarise
-from detector.verdict import judge
 
 DATA = Path(__file__).parents[3] / "shared/data"
 Picture = npt.NDArray[np.uint8]
@@ -68,8 +69,8 @@ def causes(product: str, change: Change, parts: int) -> Iterator[Cause]:
     monitor = Monitor(model.calibration, model.health, 0.02)
     for part in range(parts):
         picture = change(model.line[part % len(model.line)], part / parts)
-        score = model.score(picture)
-        monitor.add(score, judge(score, model.calibration).verdict, measure(picture))
+        health = astuple(measure(picture))
+        monitor.add(PastPart(0, None, model.score(picture), model.calibration.revision, *health))
         if part % 5 == 4:
             yield monitor.report("", 1).cause
 
