@@ -53,12 +53,10 @@ def main() -> None:
     ]
     growth = statistics.mean(memory[-5:]) / statistics.mean(memory[: max(1, len(memory) // 4)])
     total = summarise(outcomes, options.seconds)
-    note = (
-        f"Capacity {capacity:.2f} parts/s, offered {rate:.2f}/s, deadline {options.deadline_ms} ms. "
-        f"Memory x {growth:.3f}. "
-        f"Last answer {late:.2f} s after the last part. Refusals without Retry-After: {total.without_retry_after}."
-    )
-    publish(options.out, "overload", rows, note=note)
+    offered = f"Capacity {capacity:.2f} parts/s, offered {rate:.2f}/s, deadline {options.deadline_ms} ms."
+    ending = f"Memory x {growth:.3f}. Last answer {late:.2f} s after the last part."
+    refused = f"Refusals without Retry-After: {total.without_retry_after}."
+    publish(options.out, "overload", rows, note=f"{offered} {ending} {refused}")
     is_right = total.p99 <= options.deadline_ms and total.lost == total.without_retry_after == 0
     is_right = is_right and total.served_rate >= LEAST_SERVED * capacity
     sys.exit(not (is_right and growth <= MOST_GROWTH and after.p50 <= MOST_SLOWER * idle.p50))

@@ -4,13 +4,27 @@ In: options of the command line. Out: a table on stdout; search.json, search.tom
 Refuses: what training.search draws, a `--timeout` that is no duration (`ConfigInvalid`).
 """
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+    from training.run_folder import RunFolder
+
 DEFAULT_RUNS, DEFAULT_STORE = Path("var/runs"), Path("var/models")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long it searches, and where it keeps what it tried."""
+
+    trials: int
+    seconds: float
+    storage: Path
 
 
 def search_hyperparameters(  # noqa: PLR0913, PLR0917 -- each parameter is an option of the command line
@@ -30,34 +44,41 @@ def search_hyperparameters(  # noqa: PLR0913, PLR0917 -- each parameter is an op
 
     Started again, it goes on from the trials that have ended.
     """
-    from rich.console import Console  # noqa: PLC0415 -- torch takes seconds, and --help must not
-
-    from training.config import load_config  # noqa: PLC0415
-    from training.progress import Bars  # noqa: PLC0415
+    from training.config import load_config  # noqa: PLC0415 -- torch takes seconds, and --help must not
     from training.run_folder import SEARCH, RunFolder  # noqa: PLC0415
+
+    options = {"product": product, "data": str(data), "store": str(store), "runs": str(runs)}
+    base, settings = load_config(config, options, []), load_config(config, options, override or [])
+    folder = RunFolder(runs / product / SEARCH)
+    limits = Limits(trials, _seconds(timeout), storage or folder.root / "search.db")
+    winner = _search(base, settings, folder, limits, preset=config)
+    typer.echo(f"fit it: python -m training fit --product {product} --data {data} --config {winner}")
+
+
+def _search(base: "TrainConfig", settings: "TrainConfig", folder: "RunFolder", limits: Limits, *, preset: str) -> Path:
+    """The best configuration's file."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from training.progress import Bars  # noqa: PLC0415
     from training.search import open_search, read_good_pictures, run_trials  # noqa: PLC0415
     from training.search_result import best_table, to_json, to_toml  # noqa: PLC0415
     from training.search_space import space_of  # noqa: PLC0415
     from training.trial import set_bench, try_config  # noqa: PLC0415
 
-    options = {"product": product, "data": str(data), "store": str(store), "runs": str(runs)}
-    base, settings = load_config(config, options, []), load_config(config, options, override or [])
-    folder, console = RunFolder(runs / product / SEARCH), Console(markup=False)
-    seconds = _seconds(timeout)
+    console = Console(markup=False)
     dataset, warnings = read_good_pictures(settings)
     for warning in warnings:
         console.print(f"warning: {warning}", style="yellow")
     bench = set_bench(settings, dataset)
     space = space_of(settings, bench.mosaic_scale)
-    file = storage or folder.root / "search.db"
-    with open_search(settings, space, data_digest=dataset.digest, storage=file) as search:
+    with open_search(settings, space, data_digest=dataset.digest, storage=limits.storage) as search:
         with Bars(console) as bars:
             attempt = partial(try_config, bench=bench)
-            run_trials(search, attempt, trials=trials, seconds=seconds, listener=bars)
+            run_trials(search, attempt, trials=limits.trials, seconds=limits.seconds, listener=bars)
         folder.write("search.json", to_json(search, bench))
-        winner = folder.write_text("search.toml", to_toml(search, config, base))
+        winner = folder.write_text("search.toml", to_toml(search, preset, base))
         console.print(best_table(search))
-    console.print(f"fit it: python -m training fit --product {product} --data {data} --config {winner}", soft_wrap=True)
+    return winner
 
 
 def _seconds(timeout: str) -> float:
