@@ -1,4 +1,4 @@
-"""Figures → a table on stdout, and `<out>/<name>.json` and `.md` with the machine that they were measured on."""
+"""Figures → a table on stdout; `<out>/<name>.json`, `.md` and `.svg`, with the machine they were measured on."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-Row = Mapping[str, object]
+from plot import Row, draw
 
 
 def publish(out: Path, name: str, rows: Sequence[Row], *, note: str = "") -> None:
@@ -19,7 +19,9 @@ def publish(out: Path, name: str, rows: Sequence[Row], *, note: str = "") -> Non
     out.mkdir(parents=True, exist_ok=True)
     measured = {"name": name, "rows": list(rows), "note": note, "machine": machine()}
     (out / f"{name}.json").write_text(json.dumps(measured, indent=1) + "\n")
-    (out / f"{name}.md").write_text(f"{table}\n\n{note}\n\nMachine: {describe(machine())}\n")
+    (out / f"{name}.md").write_text(f"# {name}\n\n{table}\n\n{note}\n\nMachine: {describe(machine())}\n")
+    if (picture := draw(rows, name)) is not None:
+        (out / f"{name}.svg").write_text(picture)
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
