@@ -35,6 +35,7 @@ from app.observer import Observer
 from app.openapi import install_openapi
 from app.pictures import DAY_S, HEATMAPS, PICTURES, Kind, PictureStore, Place, Retention
 from app.pool import Pool, PoolLimits
+from app.promises import Promises
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
 from app.replay import Replays
@@ -119,11 +120,13 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
 async def _start(state: State) -> list[asyncio.Task[None]]:
     """Workers, deliveries, and what goes on beside the requests."""
     await state.thresholds.read()
+    await state.later.recall()
     state.pool.start()
     state.deliveries.start()
     return [
         asyncio.create_task(state.catalog.stay_ready(state.run.stopping)),
         asyncio.create_task(state.keeping.stay_within_limits()),
+        asyncio.create_task(state.later.resume()),
         asyncio.create_task(state.thresholds.follow()),
         asyncio.create_task(state.drift_memory.follow()),
         asyncio.create_task(follow(state.followed)),
@@ -213,7 +216,13 @@ def _wire_around_inspection(state: State, settings: Settings) -> None:
         fail_safes=FailSafes(settings.product_fail_safe),
         software=VERSION,
     )
-    state.later = Later(state.inflight, state.inspection, state.refusals)
+    state.later = Later(
+        inflight=state.inflight,
+        inspection=state.inspection,
+        refusals=state.refusals,
+        promises=Promises(Folder(settings.data / "promised")),
+        ledger=state.ledger,
+    )
     state.replays = Replays(
         keeping=state.keeping,
         registry=state.registry,

@@ -69,7 +69,7 @@ async def verdict(request: Request, response: Response, verdict_id: str) -> Any:
 
     `verdict` is `pending` while a picture that was posted with `Prefer: respond-async` is being inspected.
     """
-    pending = request.app.state.inflight.find(verdict_id)
+    pending = request.app.state.later.find(verdict_id)
     if pending is not None:
         response.headers["Retry-After"] = "1"
         return pending_answer(pending)

@@ -1,17 +1,21 @@
 """Killed at random under load: what was answered is in the ledger once, numbers have no gap, pollers miss nothing."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
 
 from app.ledger.database import ledger_url, open_engine
 from app.ledger.migrate import migrate
 from model_store.registry import Registry
+from tests.attacks.pictures import encoded
 from tests.e2e.kills import Line
 from tests.model_store.drafts import make_draft
 from tests.postgres import ABSENT, cluster, programs
@@ -46,6 +50,35 @@ def test_every_answer_is_in_the_ledger_once_however_often_the_service_is_killed(
         finally:
             line.kill()
     check(records, line.told.answers, line.told.polled)
+
+
+@pytest.mark.slow
+def test_what_was_promised_before_a_kill_has_its_verdict_after_it(tmp_path: Path) -> None:
+    Registry(tmp_path / "store").publish(make_draft(), activate=True)
+    picture = encoded(np.full((32, 32, 3), 9, np.uint8), "png")
+    line = Line(tmp_path, None)
+    try:
+        line.start()
+        query = {"product": "plate", "heatmap": "none"}
+        headers = {"Prefer": "respond-async", "Content-Type": "image/png"}
+        taken = [
+            httpx.post(f"{line.address}/inspect", params=query, content=picture, headers=headers) for _ in range(9)
+        ]
+        line.kill()
+        line.start()
+        answers = [until_decided(line.address + answer.headers["location"]) for answer in taken]
+    finally:
+        line.kill()
+    assert [answer["score"] for answer in answers] == [9] * 9
+
+
+def until_decided(place: str) -> dict[str, Any]:
+    end = time.monotonic() + 30
+    while (answer := httpx.get(place).json()).get("verdict") == "pending":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    found: dict[str, Any] = answer
+    return found
 
 
 def check(records: list[dict[str, Any]], answers: dict[str, dict[str, Any]], polled: list[dict[str, Any]]) -> None:
