@@ -1,7 +1,7 @@
 """What the speed benchmarks run: the detectors of this repository, and the papers' methods written down literally.
 
-In: a file of MobileNetV2 weights; where there is none, as for DINO's, weights are random, which takes as long. Out: detectors
-with random statistics, and functions (B,3,H,W) → scores (B,).
+In: a file of MobileNetV2 weights; where there is none, as for DINO's, weights are random, which takes as long. Out:
+detectors with random statistics, and functions (B,3,H,W) → scores (B,).
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def make(name: str, engine: EngineName) -> Detector:
 
 
 def literal_ear(detector: Detector) -> Callable[[Tensor], Tensor]:
-    """EAR as the paper has it, with the weights of `detector`, which is on the reference engine and of no use afterwards.
+    """EAR as the paper has it, with the weights of `detector`, which is of the reference engine and no use afterwards.
 
     All twelve blocks of the ViT with attention as a matrix that a hook takes, and each map by itself: mask, mosaic,
     U-Net, and for each scale and picture the gradients by convolution.
