@@ -3,6 +3,7 @@
 In: a record that is not committed yet, its picture and heatmap. Out: the record, which says what became of them.
 Refuses nothing then: a verdict waits for no full disk and no bucket that is away, KEEP_S at most and never past its
 deadline. Refuses to give what is not there, as leaves of app/picture_errors.py.
+Pictures of errors lie apart, within limits of their own: whoever sends rubbish pushes out no picture of a part.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from prometheus_client import Counter
 
-from app.keep_policy import KeepPolicy
+from app.keep_policy import ErrorPolicy, KeepPolicy
 from app.ledger.errors import LedgerError
 from app.ledger.holds import Hold, Reference
 from app.ledger.ledger import Ledger
@@ -27,25 +28,32 @@ from app.pictures import Amount, PictureStore, name_of
 log = logging.getLogger(__name__)
 
 KEEP_S = 2.0  # that a verdict waits for its picture to be kept
+KEEP_ERROR_S = 0.5  # that an error does, whose sender may be late already
 MARGIN_S = 0.02  # before the deadline, for the commit
 PAUSE_S = 3.0  # after a place did not answer at all, in which it is not asked
 THREADS = 8  # their own: a bucket that hangs must not keep pictures from being decoded
 SWEEP_S = 5.0
 RESCAN_S = 3600.0  # after which a place is listed again: other services may share it
 T = TypeVar("T")
+Policy = TypeVar("Policy", KeepPolicy, ErrorPolicy)
 
 
-class Shelf:
+class Shelf(Generic[Policy]):
     """One kind: its store, and of which parts it is kept."""
 
-    def __init__(self, store: PictureStore, policy: KeepPolicy, lost: Counter) -> None:
+    def __init__(self, store: PictureStore, policy: Policy, lost: Counter, patience_s: float = KEEP_S) -> None:
         self.store = store
-        self.policy = policy
+        self.policy: Policy = policy
         self.lost = lost
+        self.patience_s = patience_s
+        """How long a place may take to keep one."""
         self.trouble: str | None = None
         """Why the last one was lost; None where it was kept."""
         self.closed_until = -math.inf
         self.scanned_at = -math.inf
+
+
+AnyShelf = Shelf[KeepPolicy] | Shelf[ErrorPolicy]
 
 
 @dataclass(frozen=True)
@@ -62,19 +70,24 @@ class Outcome:
 
 
 class Keeping:
-    """Both shelves. Belongs to the event loop."""
+    """The shelves. Belongs to the event loop."""
 
-    def __init__(self, *, pictures: Shelf, heatmaps: Shelf, ledger: Ledger) -> None:
+    def __init__(
+        self, *, pictures: Shelf[KeepPolicy], heatmaps: Shelf[KeepPolicy], errors: Shelf[ErrorPolicy], ledger: Ledger
+    ) -> None:
         self.pictures = pictures
         self.heatmaps = heatmaps
+        self.errors = errors
         self._ledger = ledger
         self._turn = asyncio.Lock()  # of whoever removes, or holds: a hold that was confirmed is not swept away
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="keeping")
 
     async def keep(self, record: Record, data: bytes, drawn: bytes | None, *, due: float = math.inf) -> Record:
         """Keep what the policies want of it; the record then refers to both."""
+        wanted = data if self.pictures.policy.wants(record.verdict, record.id) else None
+        wanted_heatmap = drawn if self.wants_heatmap(record) else None
         picture, heatmap = await asyncio.gather(
-            self._keep(self.pictures, record, data, due), self._keep(self.heatmaps, record, drawn, due)
+            self._keep(self.pictures, record, wanted, due), self._keep(self.heatmaps, record, wanted_heatmap, due)
         )
         described = record.heatmap
         if described is not None:
@@ -83,6 +96,13 @@ class Keeping:
             described = described | where | {"sha256": _hash_in(heatmap.name)}
         return replace(record, picture_kept=picture.state, heatmap=described)
 
+    async def keep_error(self, record: Record, data: bytes, status: int) -> Record:
+        """Keep the picture of a part that is answered `status` in place of a verdict, where the policy wants it."""
+        if not self.errors.policy.wants(status, len(data)):
+            return record
+        picture = await self._keep(self.errors, record, data, math.inf)
+        return replace(record, picture_kept=picture.state)
+
     def wants_heatmap(self, record: Record) -> bool:
         """Whether the heatmap of this part would be kept."""
         return self.heatmaps.policy.wants(record.verdict, record.id)
@@ -90,10 +110,14 @@ class Keeping:
     async def image(self, record: Record) -> bytes:
         """The picture as it was sent."""
         if record.picture_kept is None or record.picture_sha256 is None:
-            raise NoImage(f"no picture of verdict {record.id!r} was kept: the policy wanted none, or it is an error")
+            raise NoImage(f"no picture of verdict {record.id!r} was kept: the policy wanted none")
         if record.picture_kept == "lost":
             raise ImageLost(f"the picture of verdict {record.id!r} could not be kept when the part was inspected")
-        return await self._run(lambda: self.pictures.store.load(name_of(record.picture_sha256 or "")))
+        store, name = (
+            (self.errors if record.verdict == "error" else self.pictures).store,
+            name_of(record.picture_sha256),
+        )
+        return await self._run(lambda: store.load(name))
 
     async def heatmap(self, record: Record) -> bytes:
         """The heatmap as it was drawn then."""
@@ -113,15 +137,19 @@ class Keeping:
         async with self._turn:
             await self._ledger.hold(hold)
 
-    async def amounts(self) -> tuple[Amount, Amount]:
-        """Of pictures and of heatmaps."""
+    async def amounts(self) -> tuple[Amount, Amount, Amount]:
+        """Of pictures, of heatmaps, and of pictures of errors."""
         pictures, heatmaps = _names(await self._ledger.held())
-        return self.pictures.store.amount(pictures), self.heatmaps.store.amount(heatmaps)
+        return (
+            self.pictures.store.amount(pictures),
+            self.heatmaps.store.amount(heatmaps),
+            self.errors.store.amount(pictures),
+        )
 
     async def stay_within_limits(self) -> None:
         """Sweep for ever, in small steps beside the requests; ends when it is cancelled."""
         while True:
-            for shelf in (self.pictures, self.heatmaps):
+            for shelf in self._shelves:
                 try:
                     await self._scan(shelf)
                     while await self.sweep(shelf):
@@ -130,38 +158,42 @@ class Keeping:
                     log.warning("nothing is removed now: %s", error)
             await asyncio.sleep(SWEEP_S)
 
-    async def sweep(self, shelf: Shelf) -> int:
+    async def sweep(self, shelf: AnyShelf) -> int:
         """One step; how many went. Where the ledger cannot say what is on hold, nothing does."""
         async with self._turn:
-            held = _names(await self._ledger.held())[0 if shelf is self.pictures else 1]
+            held = _names(await self._ledger.held())[1 if shelf is self.heatmaps else 0]
             return await self._run(lambda: shelf.store.expire(time.time(), held))
 
     def close(self) -> None:
         """What runs goes on to its end; nobody waits for it."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _scan(self, shelf: Shelf) -> None:
+    @property
+    def _shelves(self) -> tuple[AnyShelf, ...]:
+        return (self.pictures, self.heatmaps, self.errors)
+
+    async def _scan(self, shelf: AnyShelf) -> None:
         if time.monotonic() - shelf.scanned_at > RESCAN_S:
             await self._run(shelf.store.scan)
             shelf.scanned_at = time.monotonic()
 
-    async def _keep(self, shelf: Shelf, record: Record, data: bytes | None, due: float) -> Outcome:
-        if data is None or not shelf.policy.wants(record.verdict, record.id):
+    async def _keep(self, shelf: AnyShelf, record: Record, data: bytes | None, due: float) -> Outcome:
+        if data is None:
             return Outcome()
         now = time.monotonic()
         try:
             if now < shelf.closed_until:
                 raise shelf.store.kind.lost(f"{shelf.store.place} did not answer a moment ago")
-            async with asyncio.timeout(min(KEEP_S, due - now - MARGIN_S)):
+            async with asyncio.timeout(min(shelf.patience_s, due - now - MARGIN_S)):
                 name = await self._run(lambda: shelf.store.save(data))
         except (PictureError, TimeoutError) as error:
-            if time.monotonic() - now >= KEEP_S:
-                shelf.closed_until = now + KEEP_S + PAUSE_S
+            if time.monotonic() - now >= shelf.patience_s:
+                shelf.closed_until = time.monotonic() + PAUSE_S
             return self._lose(shelf, record, str(error) or f"{shelf.store.place} did not answer in time")
         shelf.trouble = None
         return Outcome(name)
 
-    def _lose(self, shelf: Shelf, record: Record, reason: str) -> Outcome:
+    def _lose(self, shelf: AnyShelf, record: Record, reason: str) -> Outcome:
         log.error("verdict %s has lost its %s: %s", record.id, shelf.store.kind.noun, reason)
         shelf.trouble = reason
         shelf.lost.inc()

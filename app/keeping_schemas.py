@@ -41,10 +41,12 @@ class KeptKind(BaseModel):
     """What is kept of one kind, and for how long. What is on hold counts beside the limits."""
 
     policy: str
-    """`all`, `ng+review`, `sample:<share of ok>`, `none`."""
+    """`all`, `ng+review`, `sample:<share of ok>`, `none`; of errors `all` or `none`."""
     place: str
     max_days: float
     max_bytes: int
+    max_file_bytes: int | None
+    """A larger one is not kept; null where there is no such limit."""
     files: int
     bytes: int
     held_files: int
@@ -60,29 +62,38 @@ class RetentionAnswer(BaseModel):
 
     pictures: KeptKind
     heatmaps: KeptKind
+    errors: KeptKind
+    """Pictures whose parts got no verdict. Those refused by a service that was full or away (429, 503) are not kept."""
 
 
 class ReplayRun(BaseModel):
     """What was recorded, or what came of it now."""
 
-    score: float
-    verdict: Verdict
+    score: float | None
+    verdict: Verdict | Literal["error"]
+    code: str | None
+    """Of an error."""
     device: str | None
     software: str | None
 
 
 class ReplayAnswer(BaseModel):
-    """`now` was judged by the thresholds that the verdict names. `equal`: same verdict, score within `tolerance`."""
+    """`now` was judged by the thresholds that the verdict names; of an error, by those in force.
+
+    `equal`: same verdict, score within `tolerance`; of an error the same code.
+    """
 
     id: str
     product: str
     version: int
     digest: str
     picture_sha256: str
-    thresholds: dict[str, float]
+    thresholds: dict[str, float] | None
+    """Null where the picture is an error again."""
     then: ReplayRun
     now: ReplayRun
-    score_delta: float
+    score_delta: float | None
+    """Null where `then` or `now` is an error."""
     tolerance: float
     same_score: bool
     """To the last bit."""

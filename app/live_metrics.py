@@ -199,6 +199,7 @@ def _products(sources: Sources, read: _Read) -> Iterator[Metric]:
 def _places(sources: Sources, read: _Read) -> Iterator[Metric]:
     yield _one("inspect_heatmap_bytes", sources.keeping.heatmaps.store.bytes)
     yield _one("inspect_picture_bytes", sources.keeping.pictures.store.bytes)
+    yield _one("inspect_error_picture_bytes", sources.keeping.errors.store.bytes)
     yield _family("inspect_disk_bytes", [((place,), total) for place, (total, _) in read.disks.items()])
     yield _family("inspect_disk_free_bytes", [((place,), free) for place, (_, free) in read.disks.items()])
 

@@ -22,8 +22,8 @@ from app.folder import Folder
 from app.followed import Followed, follow
 from app.inflight import InFlight
 from app.inspection import Inspection
-from app.keep_policy import parse_policy
-from app.keeping import Keeping, Shelf
+from app.keep_policy import ErrorPolicy, parse_policy
+from app.keeping import KEEP_ERROR_S, Keeping, Shelf
 from app.keys import Keyring
 from app.later import Later
 from app.ledger.database import ledger_url
@@ -211,6 +211,7 @@ def _wire_around_inspection(state: State, settings: Settings) -> None:
     """What becomes of errors, of parts that are answered later, and of those that are looked at again."""
     state.refusals = Refusals(
         ledger=state.ledger,
+        keeping=state.keeping,
         catalog=state.catalog,
         metrics=state.metrics,
         fail_safes=FailSafes(settings.product_fail_safe),
@@ -235,19 +236,23 @@ def _wire_around_inspection(state: State, settings: Settings) -> None:
 def _keeping(state: State, settings: Settings) -> Keeping:
     """Where pictures and heatmaps lie, of which parts, for how long."""
 
-    def store(kind: Kind, max_bytes: int, days: int) -> PictureStore:
-        name = f"{kind.noun}s"
+    def store(name: str, kind: Kind, max_bytes: int, days: int) -> PictureStore:
         place: Place = Folder(settings.data / name)
         if settings.keep_in is not None:
             place = Bucket(f"{settings.keep_in.rstrip('/')}/{name}")
         return PictureStore(place, kind, Retention(max_bytes=max_bytes, max_age_s=days * DAY_S))
 
-    pictures = store(PICTURES, settings.picture_bytes, settings.picture_days)
-    heatmaps = store(HEATMAPS, settings.heatmap_bytes, settings.heatmap_days)
-    metrics: Metrics = state.metrics
+    pictures = store("pictures", PICTURES, settings.picture_bytes, settings.picture_days)
+    heatmaps = store("heatmaps", HEATMAPS, settings.heatmap_bytes, settings.heatmap_days)
+    errors = store("errors", PICTURES, settings.error_bytes, settings.picture_days)
+    policy, metrics = parse_policy(settings.keep_pictures), state.metrics
+    of_errors = ErrorPolicy(
+        is_on=policy.ok_share is not None and settings.error_bytes > 0, max_picture=settings.error_picture_bytes
+    )
     return Keeping(
-        pictures=Shelf(pictures, parse_policy(settings.keep_pictures), metrics.pictures_lost),
+        pictures=Shelf(pictures, policy, metrics.pictures_lost),
         heatmaps=Shelf(heatmaps, parse_policy(settings.keep_heatmaps), metrics.heatmaps_lost),
+        errors=Shelf(errors, of_errors, metrics.pictures_lost, KEEP_ERROR_S),
         ledger=state.ledger,
     )
 

@@ -184,6 +184,7 @@ METRICS = (
     ),
     Metric("inspect_heatmap_bytes", "gauge", "Disk", "Heatmaps that are kept."),
     Metric("inspect_picture_bytes", "gauge", "Disk", "Pictures that are kept."),
+    Metric("inspect_error_picture_bytes", "gauge", "Disk", "Pictures of errors that are kept."),
     Metric("inspect_disk_bytes", "gauge", "Disk", "Size of the disk under `data` and under `models`.", ("place",)),
     Metric("inspect_disk_free_bytes", "gauge", "Disk", "Of that, what the service may still fill.", ("place",)),
 )

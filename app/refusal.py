@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 from app.catalog import Catalog
 from app.errors import Refused, row_of
+from app.keeping import Keeping
 from app.ledger.errors import LedgerBusy, LedgerError, LedgerUnavailable
 from app.ledger.ledger import Ledger
 from app.ledger.record import Record, timestamp
@@ -43,9 +44,17 @@ class Refusals:
     """Records errors."""
 
     def __init__(
-        self, *, ledger: Ledger, catalog: Catalog, metrics: Metrics, fail_safes: FailSafes, software: str
+        self,
+        *,
+        ledger: Ledger,
+        keeping: Keeping,
+        catalog: Catalog,
+        metrics: Metrics,
+        fail_safes: FailSafes,
+        software: str,
     ) -> None:
         self._ledger = ledger
+        self._keeping = keeping
         self._catalog = catalog
         self._metrics = metrics
         self._fail_safes = fail_safes
@@ -63,7 +72,7 @@ class Refusals:
         product = submission.part.product
         if not await self.knows(product):
             return error
-        _, code = row_of(error)
+        status, code = row_of(error)
         if code == "service.fault":
             log.exception("request %s", submission.request_id, exc_info=error)
         counts_as = self._fail_safes.of(product)
@@ -77,6 +86,7 @@ class Refusals:
             software=self._software,
         )
         self._count(submission.part)
+        record = await self._keeping.keep_error(record, submission.data, status)
         recorded = await self._record(record, error)
         return Refused(error, verdict_id=submission.id, counts_as=counts_as, recorded=recorded)
 

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     keep_pictures: Annotated[str, Field(pattern=KEEP)] = "ng+review"
     keep_heatmaps: Annotated[str, Field(pattern=KEEP)] = "all"
     """`all`, `ng+review`, `sample:<share of ok parts>` beside every ng and review, `none`."""
+    error_bytes: Annotated[int, Field(ge=0)] = 256 << 20
+    """Pictures of errors, apart from the others; 0, or `keep_pictures` none: they are not kept."""
+    error_picture_bytes: Positive = 8 << 20
+    """The largest picture of an error that is kept."""
     keep_in: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")] | None = None
     """`s3://bucket/prefix`; without it pictures and heatmaps are files in `data`."""
     request_timeout_s: Annotated[float, Field(gt=0)] = 30.0

@@ -130,6 +130,13 @@ def decode(data: bytes, spec: InputSpec, limits: DecodeLimits = DecodeLimits()) 
     return Picture(np.asarray(upright), width, height, format_name)
 
 
+def find_format(data: bytes) -> str | None:
+    """What a picture calls itself in its first bytes; None where we take no such one. It may be broken all the same."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((format_name for magic, format_name in MAGIC.items() if data.startswith(magic)), None)
+
+
 def _check_bytes(data: bytes, limits: DecodeLimits) -> str:
     """The format, by the first bytes."""
     if not data:
@@ -138,11 +145,8 @@ def _check_bytes(data: bytes, limits: DecodeLimits) -> str:
         raise PictureTooLarge(
             f"the picture has {len(data) / MIB:.1f} MiB; at most {limits.max_bytes / MIB:g} MiB are accepted"
         )
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    for magic, format_name in MAGIC.items():
-        if data.startswith(magic):
-            return format_name
+    if (format_name := find_format(data)) is not None:
+        return format_name
     looks = next((name for magic, name in FOREIGN_MAGIC.items() if data.startswith(magic)), "none of them")
     raise UnsupportedFormat(
         f"a picture must be JPEG, PNG, BMP, TIFF or WebP; its first bytes, {data[:8].hex(' ')}, are those of {looks}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from app.author import author_of
-from app.keeping import Keeping, Shelf
+from app.keeping import AnyShelf, Keeping
 from app.keeping_schemas import HoldAnswer, HoldEvent, KeptKind, PutHold, ReplayAnswer, RetentionAnswer
 from app.ledger.holds import Hold
 from app.ledger.ledger import Ledger
@@ -16,29 +16,37 @@ from app.openapi import binary, problems
 from app.pictures import DAY_S, Amount
 from app.replay import Replays
 from app.routes.verdicts import RECORDED, find_record
-from detector.decode import SUPPORTED_MEDIA_TYPES
+from detector.decode import SUPPORTED_MEDIA_TYPES, find_format
 
 router = APIRouter(tags=["keeping"])
 IMAGE = ("image.none", "image.lost", "image.expired", "image.damaged", "image.unavailable")
 HEATMAP = ("heatmap.none", "heatmap.not_kept", "heatmap.lost", "heatmap.expired", "heatmap.damaged")
 VERSION = ("replay.version_gone", "replay.version_altered", "product.version_refused", "product.too_large")
 RUNNING = ("inspection.failed", "inspection.timeout", "picture.quarantined", "service.no_worker", "service.draining")
+SERVING = ("product.unknown", "product.unavailable", "product.no_active_version")
+COMPARED = ("score_delta", "tolerance", "same_score", "same_verdict", "equal")
+UNKNOWN = "application/octet-stream"
 UNSNIFFED = {"X-Content-Type-Options": "nosniff"}  # bytes of whoever sent them, and never a page
 
 
 @router.get(
     "/verdicts/{verdict_id}/image",
     response_class=Response,
-    responses=binary(*sorted(SUPPORTED_MEDIA_TYPES)) | problems(*RECORDED, *IMAGE),
+    responses=binary(*sorted(SUPPORTED_MEDIA_TYPES), UNKNOWN) | problems(*RECORDED, *IMAGE),
 )
 async def image(request: Request, verdict_id: str) -> Response:
-    """The picture as it was sent, byte for byte, where the policy kept it: `picture.url` of the verdict."""
+    """The picture as it was sent, byte for byte, where the policy kept it: `picture.url` of the verdict.
+
+    That of an error may be broken: its type is what its first bytes say, else
+    `application/octet-stream`.
+    """
     keeping: Keeping = request.app.state.keeping
     record = await find_record(request, verdict_id)
     data = await keeping.image(record)
-    name = f'inline; filename="{record.id}.{record.picture_format}"'
+    found = record.picture_format or find_format(data)
+    name = f'inline; filename="{record.id}.{found or "bin"}"'
     headers = UNSNIFFED | {"Content-Disposition": name, "ETag": f'"{record.picture_sha256}"'}
-    return Response(data, media_type=f"image/{record.picture_format}", headers=headers)
+    return Response(data, media_type=UNKNOWN if found is None else f"image/{found}", headers=headers)
 
 
 @router.get(
@@ -59,10 +67,11 @@ async def heatmap(request: Request, verdict_id: str) -> Response:
 async def retention(request: Request) -> RetentionAnswer:
     """What is kept, of which parts, where, within which limits, and how much there is."""
     keeping: Keeping = request.app.state.keeping
-    pictures, heatmaps = await keeping.amounts()
+    pictures, heatmaps, errors = await keeping.amounts()
     return RetentionAnswer(
         pictures=_kind(keeping.pictures, pictures),
         heatmaps=_kind(keeping.heatmaps, heatmaps),
+        errors=_kind(keeping.errors, errors, keeping.errors.policy.max_picture),
     )
 
 
@@ -95,7 +104,7 @@ async def let_go(request: Request, verdict_id: str, query: Annotated[PutHold, Qu
 @router.get(
     "/verdicts/{verdict_id}/replay",
     response_model=ReplayAnswer,
-    responses=problems(*RECORDED, "verdict.is_error", *IMAGE, *VERSION, *RUNNING, "queue.full", "queue.product_full"),
+    responses=problems(*RECORDED, *IMAGE, *SERVING, *VERSION, *RUNNING, "queue.full", "queue.product_full"),
 )
 async def replay(request: Request, response: Response, verdict_id: str) -> dict[str, Any]:
     """Run the stored picture on the stored version again, and compare with what was recorded. Uses the device.
@@ -103,18 +112,24 @@ async def replay(request: Request, response: Response, verdict_id: str) -> dict[
     The version need not be active: it is loaded and proved beside the one that serves, and changes nothing. The
     thresholds are those that were in force then. On the same CPU the score is the same to the last bit; `tolerance` is
     what the version's own golden pictures may differ by.
+
+    The picture of an error is run on the version that serves now, by the thresholds in force: `now` is the verdict that
+    it would have had, or the error that it meets again. One that killed workers may kill one more.
     """
     replays: Replays = request.app.state.replays
     record = await find_record(request, verdict_id)
     replayed = await replays.replay(record)
     response.headers["Cache-Control"] = "no-store"
-    return asdict(replayed) | {
+    by, ref = replayed.calibration, replayed.served.ref
+    return {name: getattr(replayed, name) for name in COMPARED} | {
         "id": record.id,
         "product": record.product,
-        "version": record.model_version,
-        "digest": record.model_digest,
+        "version": ref.version,
+        "digest": ref.digest,
         "picture_sha256": record.picture_sha256,
-        "thresholds": {name: getattr(record, name) for name in ("ng_above", "review_above")},
+        "thresholds": None if by is None else {"ng_above": by.ng_above, "review_above": by.review_above},
+        "then": asdict(replayed.then),
+        "now": asdict(replayed.now),
     }
 
 
@@ -127,7 +142,7 @@ async def _hold(request: Request, verdict_id: str, *, held: bool, body: PutHold)
     return HoldEvent(**asdict(event))
 
 
-def _kind(shelf: Shelf, amount: Amount) -> KeptKind:
+def _kind(shelf: AnyShelf, amount: Amount, max_file_bytes: int | None = None) -> KeptKind:
     limits = shelf.store.retention
     figures = asdict(amount) | {
         "oldest": None if amount.oldest is None else datetime.fromtimestamp(amount.oldest, UTC),
@@ -135,6 +150,7 @@ def _kind(shelf: Shelf, amount: Amount) -> KeptKind:
         "place": str(shelf.store.place),
         "max_days": limits.max_age_s / DAY_S,
         "max_bytes": limits.max_bytes,
+        "max_file_bytes": max_file_bytes,
         "trouble": shelf.trouble,
     }
     return KeptKind.model_validate(figures)

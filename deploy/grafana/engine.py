@@ -306,6 +306,7 @@ ENGINE = Dashboard(
                 6,
                 (
                     ("inspect_picture_bytes", "{{instance}} pictures"),
+                    ("inspect_error_picture_bytes", "{{instance}} pictures of errors"),
                     ("inspect_heatmap_bytes", "{{instance}} heatmaps"),
                 ),
                 "bytes",

@@ -67,7 +67,7 @@ def fuzz(client: TestClient, examples: int, mode: GenerationMode) -> None:
 
 
 def is_any_name_good(operation: schemathesis.schemas.APIOperation) -> bool:
-    """Whether it takes a name in its path and nothing else: no name breaks the rules, and looking for one takes long."""
+    """Whether it takes a name in its path and nothing else: none breaks the rules, and looking for one takes long."""
     schemas = [each["schema"] for each in operation.definition.raw.get("parameters", ())]
     return "requestBody" not in operation.definition.raw and schemas != [] and all(is_any_string(it) for it in schemas)
 

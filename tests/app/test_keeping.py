@@ -51,7 +51,7 @@ def keeping_of(client: TestClient) -> Keeping:
 def expire(client: TestClient) -> None:
     """Sweep as if all of it were too old."""
     keeping = keeping_of(client)
-    for shelf in (keeping.pictures, keeping.heatmaps):
+    for shelf in (keeping.pictures, keeping.heatmaps, keeping.errors):
         before, shelf.store.retention = shelf.store.retention, Retention(max_age_s=-1)
         assert client.portal is not None
         client.portal.call(keeping.sweep, shelf)
@@ -119,9 +119,36 @@ def test_retention_is_published(client: TestClient) -> None:
     assert answer["heatmaps"]["files"] == 1
 
 
-def test_an_error_has_no_picture(client: TestClient) -> None:
-    answer = post(client, plain(255))[1]
-    assert fetched(client, f"/verdicts/{answer['id']}/image") == (404, "image.none")
+@pytest.mark.parametrize(("data", "kind"), [(plain(255), "image/png"), (b"no picture", "application/octet-stream")])
+def test_the_picture_of_an_error_is_evidence_and_kept_apart(client: TestClient, data: bytes, kind: str) -> None:
+    """White ones make the detector raise."""
+    verdict_id = post(client, data)[1]["id"]
+    picture = client.get(f"/verdicts/{verdict_id}").json()["picture"]
+    image = client.get(picture["url"])
+    assert (image.content, image.headers["content-type"], picture["lost"]) == (data, kind, False)
+    assert client.get("/retention").json()["errors"]["files"] >= 1
+    client.put(f"/verdicts/{verdict_id}/hold", json=WHO)
+    expire(client)
+    assert fetched(client, picture["url"]) == (200, data)
+
+
+def test_a_flood_of_errors_pushes_out_no_picture_of_a_part_and_a_large_one_is_not_kept(tmp_path: Path) -> None:
+    with served(tmp_path, error_bytes=8192, error_picture_bytes=100) as client:
+        ng = post(client, plain(120))[1]["picture"]["url"]
+        errors = [post(client, b"no picture %d" % number)[1]["id"] for number in range(3)]
+        large = post(client, b"x" * 101)[1]["id"]
+        keeping = keeping_of(client)
+        client.portal.call(keeping.sweep, keeping.errors)  # type: ignore[union-attr]
+        assert [fetched(client, f"/verdicts/{name}/image")[0] for name in errors] == [410, 200, 200]
+        assert (fetched(client, ng)[0], fetched(client, f"/verdicts/{large}/image")) == (200, (404, "image.none"))
+
+
+@pytest.mark.parametrize("setting", [{"keep_pictures": "none"}, {"error_bytes": 0}])
+def test_where_nothing_is_kept_nothing_of_errors_is_either(tmp_path: Path, setting: dict[str, Any]) -> None:
+    with served(tmp_path, **setting) as client:
+        verdict_id = post(client, b"no picture")[1]["id"]
+        assert fetched(client, f"/verdicts/{verdict_id}/image") == (404, "image.none")
+        assert client.get("/retention").json()["errors"]["policy"] == "none"
 
 
 class Stuck(Folder):
@@ -136,7 +163,7 @@ def test_a_verdict_waits_for_a_stuck_disk_only_so_long_and_the_next_not_at_all(
     client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = keeping_of(client).pictures
-    monkeypatch.setattr("app.keeping.KEEP_S", 0.2)
+    monkeypatch.setattr(shelf, "patience_s", 0.2)
     monkeypatch.setattr(shelf.store, "place", Stuck(tmp_path))
     kept = [post(client, plain(170), heatmap="none")[1] for _ in range(2)]
     shelf.closed_until = 0

@@ -44,10 +44,20 @@ def test_the_same_picture_on_the_same_version_gives_the_same_bits_by_the_thresho
     assert replay(client, newer["id"])[1]["same_verdict"] is True
 
 
+def test_the_picture_of_an_error_meets_it_again_or_gets_the_verdict_that_it_would_have_had(client: TestClient) -> None:
+    broken = post(client, b"no picture")[1]["id"]
+    _, again = replay(client, broken)
+    assert (again["now"]["code"], again["equal"], again["thresholds"]) == ("picture.unsupported_format", True, None)
+    headers = {"X-Deadline-Ms": "1", "Content-Type": "image/png"}
+    late = client.post("/inspect?product=plate", content=PICTURE, headers=headers).json()
+    _, answer = replay(client, late["id"])
+    assert (answer["then"]["code"], answer["then"]["score"]) == ("inspection.deadline_missed", None)
+    assert (answer["now"]["score"], answer["now"]["verdict"]) == (post(client, PICTURE)[1]["score"], "ng")
+    assert (answer["version"], answer["equal"], answer["score_delta"]) == (1, False, None)
+
+
 def test_what_is_gone_or_altered_is_not_replayed(client: TestClient, tmp_path: Path) -> None:
     verdict = post(client, PICTURE)[1]["id"]
-    error = post(client, b"no picture")[1]["id"]
-    assert (replay(client, error)[0], replay(client, error)[1]["code"]) == (409, "verdict.is_error")
     client.post("/products/plate/versions/2/activate")
     versions = tmp_path / "store/products/plate/versions"
     shutil.rmtree(versions / "1")

@@ -55,13 +55,9 @@ export function Seen({ verdict, layer, setLayer }) {
       current = false;
     };
   }, [verdict.id]);
-  const { width, height } = { ...(verdict.heatmap ?? { width: 1, height: 1 }), ...sizeOf(verdict) };
-  return html`<${Viewer} ...${seen} regions=${verdict.regions} width=${width} height=${height}
+  const size = verdict.picture?.width ? verdict.picture : (verdict.heatmap ?? seen.picture ?? { width: 1, height: 1 });
+  return html`<${Viewer} ...${seen} regions=${verdict.regions} width=${size.width} height=${size.height}
     layer=${layer} setLayer=${setLayer} />`;
-}
-
-function sizeOf({ picture }) {
-  return picture?.width ? { width: picture.width, height: picture.height } : {};
 }
 
 async function loadSeen(verdict) {
