@@ -31,8 +31,8 @@ lint: setup ## format, rules, types, import contracts, deployment files
 	$(BIN)/lint-imports
 	deploy/check.sh
 
-test: setup ## the test suite (no GPU tests, no slow ones)
-	$(BIN)/pytest -q -m "not gpu and not slow"
+test: setup ## the test suite (no GPU tests, no slow ones), on up to four cores
+	$(BIN)/pytest -q -m "not gpu and not slow" -n logical --maxprocesses 4 --dist loadfile
 
 bench: setup ## measure the service on this machine (an hour; tables in var/benchmarks)
 	@for name in inspect_latency line saturation overload worker_killed cold_load soak; do \

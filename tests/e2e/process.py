@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,15 +13,20 @@ import httpx
 import pytest
 
 START_S = 60
+PATH = {"PYTHONPATH": str(Path(__file__).parents[2])}
+REAL = ("-m", "app")
+FAKE = (str(Path(__file__).with_name("fake_service.py")),)  # where the detector is beside the point: no torch to import
 
 
 @contextmanager
-def started(store: Path, data: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def started(
+    store: Path, data: Path, *, program: Sequence[str] = REAL, **environment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The process and its address, once it is ready; killed in the end where it still runs."""
     port = free_port()
     settings = {"PORT": str(port), "MODEL_STORE": str(store), "DATA": str(data), "LOG_LEVEL": "warning", **environment}
     service = subprocess.Popen(
-        [sys.executable, "-m", "app"], env=os.environ | {f"INSPECT_{name}": value for name, value in settings.items()}
+        [sys.executable, *program], env=os.environ | PATH | {f"INSPECT_{name}": it for name, it in settings.items()}
     )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}")

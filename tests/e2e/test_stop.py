@@ -8,7 +8,7 @@ import httpx
 
 from model_store.registry import Registry
 from tests.attacks.pictures import encoded, part
-from tests.e2e.process import started
+from tests.e2e.process import FAKE, started
 from tests.model_store.drafts import make_draft
 
 POST = {"content": encoded(part(), "png"), "headers": {"Content-Type": "image/png"}}
@@ -16,7 +16,7 @@ POST = {"content": encoded(part(), "png"), "headers": {"Content-Type": "image/pn
 
 def test_a_stopping_service_is_not_ready_first_serves_for_the_grace_and_a_second_signal_forces(tmp_path: Path) -> None:
     Registry(tmp_path / "store").publish(make_draft(), activate=True)
-    with started(tmp_path / "store", tmp_path / "data", DRAIN_GRACE_S="60") as (service, address):
+    with started(tmp_path / "store", tmp_path / "data", program=FAKE, DRAIN_GRACE_S="60") as (service, address):
         worker = httpx.get(f"{address}/status").json()["workers"][0]["pid"]
         service.send_signal(signal.SIGTERM)
         end = time.monotonic() + 10
