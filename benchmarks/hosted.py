@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from detector.decode import DecodeLimits, decode
+from detector.heap import keep_freed_memory
 from detector.pipeline import stack
 from detector.preprocess import resize_to_input
 from model_store.artifact import load_artifact
@@ -20,6 +21,7 @@ class Hosted:
     """Loaded once a process."""
 
     def __init__(self, store: str, product: str) -> None:
+        keep_freed_memory()  # as this service's workers do
         registry = Registry(Path(store))
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         backbones = BackboneStore(registry.backbones_root)

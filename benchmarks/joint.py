@@ -17,6 +17,7 @@ from service import add_arguments, pictures_of
 from torch import Tensor
 
 from detector.decode import decode
+from detector.heap import keep_freed_memory
 from detector.pipeline import Detector, score_together, stack
 from detector.preprocess import resize_to_input
 from model_store.artifact import load_artifact
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args()
+    keep_freed_memory()
     alike = _alike(options)
     rows = [_row([(it, pictures[:size]) for it, pictures in alike], size, options.repeats) for size in SIZES]
     publish(options.out, f"joint-{options.device}", rows, note=f"{len(alike)} products on {options.device}.")

@@ -1,8 +1,8 @@
-"""The same detector behind LitServe and behind Ray Serve, beside this service: 1, 8 and 32 clients, in one run.
+"""The same detector behind a bare FastAPI handler, LitServe, Ray Serve and BentoML, beside this service, in one run.
 
-In: a store, a product. Needs `pip install -e '.[bench]'`. Out: parts a second and p99 of each, side by side. Every
-server decodes, preprocesses, scores in batches of at most 8 and answers JSON, on the same cores, one after the other.
-The peers do less: no verdict, no heatmap, no ledger. Exit code 1 where this service is not ahead of both.
+In: a store, a product. Needs `pip install -e ".[bench]"`. Out: parts a second and p99 with 1, 8 and 32 clients. Every
+server decodes, preprocesses, scores on the same engine and answers JSON, on the same cores, one after the other. The
+peers do less: no verdict, no heatmap, no ledger. Exit code 1 where this service is not ahead of all of them.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--product", default="solar-mono")
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--peers", nargs="*", default=["litserve", "ray"])
+    parser.add_argument("--peers", nargs="*", default=["fastapi", "litserve", "ray", "bentoml"])
     options = parser.parse_args()
     with serving(options.store) as service:
         ours = _measure(service, options)

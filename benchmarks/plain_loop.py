@@ -11,6 +11,7 @@ import torch
 from service import add_arguments, pictures_of
 
 from detector.decode import DecodeLimits, decode
+from detector.heap import keep_freed_memory
 from detector.pipeline import stack
 from detector.preprocess import resize_to_input
 from model_store.artifact import load_artifact
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--batch", type=int, default=8)
     options = parser.parse_args()
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     registry = Registry(options.store)
     path = registry.resolve(options.product).path
