@@ -1,6 +1,6 @@
-"""One picture: our detectors beside the papers' methods as written, and where each millisecond goes.
+"""One picture: the detectors of this repository beside the papers' methods as written, and where each millisecond goes.
 
-In: CPU threads, rounds. Out: two tables in var/benchmarks: `speed-…`, whole pictures, medians and ratios of one run;
+In: CPU threads, rounds. Out: two tables in var/benchmarks: `speed-…`, whole pictures, medians and ratios of one run,
 and `stages-…`.
 """
 

@@ -58,7 +58,7 @@ def make(name: str, engine: EngineName) -> Detector:
 
 
 def literal_ear(detector: Detector) -> Callable[[Tensor], Tensor]:
-    """EAR as the paper has it, with the weights of `detector`, which is of the reference engine and no use afterwards.
+    """EAR as the paper has it, with the weights of `detector`: on the reference engine, and of no use afterwards.
 
     All twelve blocks of the ViT with attention as a matrix that a hook takes, and each map by itself: mask, mosaic,
     U-Net, and for each scale and picture the gradients by convolution.
