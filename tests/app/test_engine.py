@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -41,6 +42,17 @@ def test_a_version_whose_golden_pictures_score_otherwise_on_the_fast_engine_is_c
     runner = load_detector(publish(tmp_path, make_touchy_draft()), "cpu")
     assert (runner.engine, runner.golden_delta) == ("reference", 0)
     assert "not on the folded engine" in caplog.text
+
+
+@pytest.mark.parametrize("choice", ["auto", "reference"])
+def test_on_a_cpu_a_score_has_the_same_bits_alone_and_in_a_batch(choice: EngineChoice, tmp_path: Path) -> None:
+    runner = load_detector(publish(tmp_path, make_draft()), "cpu", choice)
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 255, (32, 32, 3), np.uint8) for _ in range(5)]
+    alone = [runner([picture])[0] for picture in pictures]
+    together = runner(pictures)
+    assert [score for score, _ in together] == [score for score, _ in alone]
+    np.testing.assert_array_equal([heatmap for _, heatmap in together], [heatmap for _, heatmap in alone])
 
 
 def test_an_engine_that_does_not_exist_stops_the_start() -> None:
