@@ -60,7 +60,10 @@ class GaussianField(nn.Module):
         at_once = len(self.mean) == 1 or grid.device.type != "cpu"
         places = len(vectors) if at_once else CACHED
         blocks = zip(*(torch.split(part, places) for part in (vectors, self.mean, self.whitener)), strict=True)
-        distances = torch.cat([_distances(*block) for block in blocks])
+        wide = torch.empty_like(self.whitener[:places], dtype=torch.float32)  # of one block after the other
+        distances = torch.cat(
+            [_distances(some, mean, wide[: len(whitener)].copy_(whitener)) for some, mean, whitener in blocks]
+        )
         return distances.T.reshape(len(grid), self.rows, self.columns)
 
     def fit(self, some: Iterable[Tensor], grids: Iterable[Tensor]) -> None:
@@ -123,7 +126,7 @@ class GaussianField(nn.Module):
 
 def _distances(vectors: Tensor, mean: Tensor, whitener: Tensor) -> Tensor:
     """(N,B,D), means (N,D) and whiteners (N,D,D), or one for all N → (N,B)."""
-    white = (vectors - mean.unsqueeze(1)) @ whitener.float()
+    white = (vectors - mean.unsqueeze(1)) @ whitener
     return white.square().mean(dim=-1).sqrt()
 
 
