@@ -24,7 +24,7 @@ import psycopg
 from sqlalchemy import insert, text, update
 from sqlalchemy.engine import URL
 
-from app.ledger.database import _compact, ledger_url, open_engine, writing
+from app.ledger.database import compact, ledger_url, open_engine, writing
 from app.ledger.ledger import Ledger
 from app.ledger.migrate import migrate
 from app.ledger.reading import Query
@@ -155,7 +155,7 @@ def _connect(url: URL) -> Any:
 
 
 def _plain(value: object) -> object:
-    return _compact(value) if isinstance(value, dict | list) else value
+    return compact(value) if isinstance(value, dict | list) else value
 
 
 def _fill(url: URL, records: int) -> None:

@@ -45,7 +45,7 @@ def ledger_url(folder: Path, given: str | None) -> URL:
 
 def open_engine(url: URL) -> Engine:
     """An engine; no connection is made yet, though an SQLite ledger's folder is."""
-    options: dict[str, Any] = {"pool_size": READERS + 1, "max_overflow": 0, "json_serializer": _compact}
+    options: dict[str, Any] = {"pool_size": READERS + 1, "max_overflow": 0, "json_serializer": compact}
     try:
         if url.get_backend_name() == "postgresql":
             return create_engine(url, connect_args=POSTGRES, isolation_level="READ COMMITTED", **options)
@@ -86,5 +86,6 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _compact(value: object) -> str:
+def compact(value: object) -> str:
+    """JSON as it is stored."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

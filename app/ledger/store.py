@@ -6,13 +6,14 @@ The first statement locks the counter until the commit: writers of all processes
 that is free here stays free.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select, bindparam, case, func, insert, null, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, insert, null, select, update
 
 from app.ledger.errors import KeyTaken
+from app.ledger.prepared import Prepared
 from app.ledger.record import Committed, Record
 from app.ledger.rows import record_of, row_of
 from app.ledger.schema import counter, verdicts
@@ -40,7 +41,10 @@ INSERT = insert(verdicts).values(
     supersedes=case((_is_meant, _newest("id").scalar_subquery()), else_=null()),
 )
 GIVEN_COLUMNS = (verdicts.c.id, *(verdicts.c[name] for name in GIVEN))
-INSERT_ONE = INSERT.returning(*GIVEN_COLUMNS)
+OF_PART = ("part_id", "product", "station", "simulated", "reinspect")
+NAMES = [*(each.name for each in fields(Record) if each.name not in GIVEN), *(f"its_{name}" for name in OF_PART)]
+TAKE = Prepared(TAKE_NUMBERS, ["count"])
+INSERT_ONE = Prepared(INSERT.returning(*(verdicts.c[name] for name in GIVEN)), NAMES)
 GIVEN_LATELY = select(*GIVEN_COLUMNS).where(verdicts.c.seq > bindparam("head"))
 
 
@@ -53,7 +57,8 @@ def store(
     whose commit was not answered. Those of `spooled` were answered before: where their key is another's by now, they
     are recorded without it.
     """
-    head: int = connection.execute(TAKE_NUMBERS, {"count": len(records)}).scalar_one() - len(records)
+    ((last_seq,),) = TAKE.run(connection, {"count": len(records)})
+    head = last_seq - len(records)
     known = _Known(connection, records, {*doubtful, *spooled})
     records = [known.without_foreign_key(record) if record.id in spooled else record for record in records]
     new: list[Record] = []
@@ -64,16 +69,17 @@ def store(
     if len(new) < len(records):
         connection.execute(GIVE_BACK, {"used": head + len(new)})
     if new:
-        for row in _insert(connection, new, head):
-            if row.revision != 1:
-                known.add(replace(known.by_id[row.id], revision=row.revision, supersedes=row.supersedes))
+        for name, revision, supersedes in _insert(connection, new, head):
+            if revision != 1:
+                known.add(replace(known.by_id[name], revision=revision, supersedes=supersedes))
     return [known.outcome(record) for record in records]
 
 
-def _insert(connection: Connection, records: Sequence[Record], head: int) -> CursorResult[Any]:
-    """What the database gave them. One record is inserted and read at once: a lone writer waits for every exchange."""
+def _insert(connection: Connection, records: Sequence[Record], head: int) -> Iterable[Sequence[Any]]:
+    """The id, and what the database gave, of each. One record is inserted and read at once: a lone writer waits."""
     if len(records) == 1:
-        return connection.execute(INSERT_ONE, _parameters(records[0]))
+        ((revision, supersedes),) = INSERT_ONE.run(connection, _parameters(records[0]))
+        return [(records[0].id, revision, supersedes)]
     connection.execute(INSERT, [_parameters(record) for record in records])
     return connection.execute(GIVEN_LATELY, {"head": head})
 
@@ -129,4 +135,4 @@ def _parameters(record: Record) -> dict[str, Any]:
     row = row_of(record)
     for name in GIVEN:
         del row[name]
-    return row | {f"its_{name}": row[name] for name in ("part_id", "product", "station", "simulated", "reinspect")}
+    return row | {f"its_{name}": row[name] for name in OF_PART}

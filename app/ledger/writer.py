@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -68,6 +68,8 @@ class Writer:
 
     def __init__(self, engine: Engine, on_commit: Callable[[int], None]) -> None:
         self._engine = writing(engine)
+        self._kept: Connection | None = None
+        """Of the thread: to take one from the pool for each commit costs as much as a statement."""
         self._on_commit = on_commit
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
         self._waiting: dict[_Entry, None] = {}
@@ -107,6 +109,8 @@ class Writer:
                     mine = [pair for pair in zip(batch, outcomes, strict=True) if pair[0].loop is loop]
                     with suppress(RuntimeError):  # of a loop that is closed: nobody waits there any more
                         loop.call_soon_threadsafe(self._answer, mine)
+        if self._kept is not None:
+            self._kept.close()
 
     def _take(self) -> tuple[list[_Entry], bool]:
         """What waits, at least one; and whether more may come."""
@@ -152,9 +156,21 @@ class Writer:
         entries = [entry.what for entry in batch]
         spooled = {entry.record.id for entry in entries if isinstance(entry, Spooled)}
         records = [entry for entry in map(_record, entries) if entry is not None]
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             outcomes = iter(store(connection, records, doubtful, spooled))
             return [_apply(connection, entry, outcomes) for entry in entries]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """On the connection of before, unless something went wrong with it."""
+        connection, self._kept = self._kept or self._engine.connect(), None
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._kept = connection
 
     def _answer(self, pairs: Sequence[tuple[_Entry, Outcome]]) -> None:
         """In the event loop: callers that have gone away are left alone."""
