@@ -23,6 +23,8 @@ import httpx
 from model_store.registry import Registry
 
 START_S = 120
+REAL = ("-m", "app")
+DISK = Path("var")  # for ledger and pictures; /tmp may be memory
 KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".bmp": "image/bmp", ".tif": "image/tiff"}
 
 
@@ -62,15 +64,16 @@ class Service:
 
 
 @contextmanager
-def serving(store: Path, **settings: object) -> Iterator[Service]:
+def serving(store: Path, *, program: Sequence[str] = REAL, **settings: object) -> Iterator[Service]:
     """Every product of `store` loaded and proved; `settings` are INSPECT_*; the ledger is thrown away afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as ledger:
+    DISK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=DISK) as ledger:
         values = {"port": port, "model_store": store, "data": ledger, "log_level": "error", **settings}
         environment = {**os.environ, **{f"INSPECT_{name.upper()}": str(value) for name, value in values.items()}}
-        process = subprocess.Popen([sys.executable, "-m", "app"], env=environment)
+        process = subprocess.Popen([sys.executable, *program], env=environment)
         try:
             service = Service(f"http://127.0.0.1:{port}", process.pid)
             _wait(service, len(Registry(store).products()))
