@@ -86,8 +86,13 @@ def _table(records: Sequence[Record]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows([getattr(record, name) for name in COLUMNS] for record in records)
+    writer.writerows([_cell(getattr(record, name)) for name in COLUMNS] for record in records)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """`true`, as JSON says it, and not Python's `True`."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _json(value: object) -> str:

@@ -61,7 +61,7 @@ def test_a_record_is_the_same_in_a_page_alone_and_in_every_form(client: TestClie
     table = client.get("/verdicts", headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert [row["part_id"] for row in rows] == [f'C "{number}", ü' for number in range(5)]
-    assert (rows[0]["seq"], float(rows[0]["score"])) == ("1", first["score"])
+    assert (rows[0]["seq"], float(rows[0]["score"]), rows[0]["simulated"]) == ("1", first["score"], "false")
 
 
 def test_a_record_has_an_etag_that_saves_its_body(client: TestClient) -> None:
