@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.schemas import Answer
 
@@ -103,10 +103,21 @@ class Looked(BaseModel):
     defective: int
 
 
+class AgreementOf(BaseModel):
+    """Which verdicts: a study is of one version, over a time in which nothing else changed."""
+
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="Of the product; any where it is left out.")
+    since: AwareDatetime | None = Field(None, description="Decided at this moment or later; RFC 3339 with a zone.")
+    until: AwareDatetime | None = Field(None, description="Decided before this moment.")
+
+
 class AgreementAnswer(BaseModel):
     """`false_reject`: good parts judged ng; `escape`: defective parts judged ok; both per inspected part."""
 
     product: str
+    version: int | None
+    since: str | None
+    until: str | None
     confidence: float
     looked: dict[str, Looked]
     false_reject: Rate

@@ -128,6 +128,36 @@ def histogram(good: Values, defective: Values, calibration: Calibration) -> Char
     )
 
 
+@mpl.rc_context(STYLE)
+def brightness_chart(values: Sequence[float], outliers: Sequence[float]) -> Chart:
+    """Mean brightness, 0 … 255, of good pictures, at least one; those of `outliers` are marked."""
+    figure, axes = _blank("mean brightness", "good pictures")
+    axes.hist(values, BINS, color=GOOD_COLOUR, label=f"all ({len(values)})")
+    axes.plot(
+        outliers, np.zeros(len(outliers)), "v", color=NG_COLOUR, clip_on=False, label=f"outliers ({len(outliers)})"
+    )
+    _legend_above(axes)
+    return Chart(
+        _to_svg(figure, "brightness"),
+        f"Mean brightness of {len(values)} good pictures, from {min(values):.0f} to {max(values):.0f} of 255; "
+        f"{len(outliers)} are outliers.",
+    )
+
+
+@mpl.rc_context(STYLE)
+def suspicion_chart(values: Sequence[float], limit: float) -> Chart:
+    """Robust deviations of the scores of good pictures, at least one."""
+    figure, axes = _blank("robust deviations of log(score)", "good pictures")
+    axes.hist(values, BINS, color=GOOD_COLOUR)
+    axes.axvline(limit, color=NG_COLOUR, linewidth=1.8)
+    beyond = sum(value > limit for value in values)
+    return Chart(
+        _to_svg(figure, "suspicion"),
+        f"Scores of {len(values)} good pictures, in robust deviations from the middle one; {beyond} lie beyond "
+        f"{limit:g}.",
+    )
+
+
 def _blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     figure = Figure(SIZE, layout="constrained")
     axes = figure.subplots()

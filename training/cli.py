@@ -19,6 +19,7 @@ from model_store.errors import ArtifactError
 from model_store.registry import VersionRef
 from training.config import TrainConfig, load_config
 from training.errors import TrainingError
+from training.page_commands import agreement_study, lint_pictures
 from training.run_folder import RunFolder
 from training.search_command import search_hyperparameters
 from training.version_commands import compare_versions, inspect_pictures
@@ -149,6 +150,8 @@ def export(product: Product, runs: Runs = DEFAULT_RUNS, activate: Activate = Tru
     typer.echo(_published(ref, run.config, active=activate))
 
 
+cli.command("lint")(lint_pictures)
+cli.command("agreement")(agreement_study)
 cli.command("search")(search_hyperparameters)
 cli.command("inspect")(inspect_pictures)
 cli.command("compare")(compare_versions)

@@ -4,7 +4,7 @@ In: a `Dataset` and the configuration. Out: warnings. Refuses: pictures that can
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ FEWEST_HELD_OUT = 2  # evidence statistics need a deviation
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """What one file turned out to be."""
 
     sample: Sample
@@ -37,30 +37,56 @@ class _Look:
     brightness: float = 0.0
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What was found of all pictures, a line each; nothing can be trained on while there is an error."""
+
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    looks: tuple[Look, ...]
+    """Good pictures first, in the order of the roles, then test pictures."""
+
+
 def check_dataset(dataset: Dataset, config: TrainConfig) -> tuple[str, ...]:
     """Warnings, one line each; `DatasetError` with all errors when there is one."""
+    found = lint(dataset, config)
+    if found.errors:
+        lines = "\n".join(f"  {error}" for error in found.errors)
+        raise DatasetError(f"{len(found.errors)} errors in {dataset.root}:\n{lines}")
+    return found.warnings
+
+
+def lint(dataset: Dataset, config: TrainConfig) -> Findings:
+    """Everything at once; `DatasetError` where there is no good picture at all."""
     good = [*dataset.train, *dataset.hold_out, *dataset.calibrate]
-    samples = [*good, *dataset.test]
     if not good:
         raise DatasetError(f"no good pictures in {dataset.root / 'train' / 'good'}, and none in {dataset.root} itself")
     with ThreadPoolExecutor(READERS) as pool:
-        looks = list(pool.map(lambda sample: _look(sample, config.input), samples))
+        looks = list(pool.map(lambda sample: _look(sample, config.input), [*good, *dataset.test]))
     errors = [f"{look.sample.path}: {look.error}" for look in looks if look.error]
     errors += [*_too_few(dataset, config), *_on_both_sides(good, dataset.test), *_two_labels(dataset.test)]
     errors += _wrong_masks(looks)
-    if errors:
-        raise DatasetError(f"{len(errors)} errors in {dataset.root}:\n" + "\n".join(f"  {error}" for error in errors))
-    return (*_warnings(looks[: len(good)], looks), *_masks_alone(dataset))
+    readable = [look for look in looks[: len(good)] if look.error is None]
+    warnings = [*_warnings(readable, looks), *_masks_alone(dataset)] if readable else []
+    return Findings(tuple(errors), tuple(warnings), tuple(looks))
 
 
-def _look(sample: Sample, spec: InputSpec) -> _Look:
+def exposed_unlike(looks: Sequence[Look]) -> list[Look]:
+    """Those of readable pictures whose mean brightness is OUTLIER_SIGMAS robust deviations off, or more."""
+    values = np.array([look.brightness for look in looks])
+    centre = np.median(values)
+    deviation = 1.4826 * np.median(np.abs(values - centre))
+    return [look for look in looks if abs(look.brightness - centre) > OUTLIER_SIGMAS * max(deviation, 1.0)]
+
+
+def _look(sample: Sample, spec: InputSpec) -> Look:
     try:
         picture = decode(sample.path.read_bytes(), spec, LIMITS)
     except DecodeError as error:
-        return _Look(sample, error=f"{type(error).__name__}: {error}")
+        return Look(sample, error=f"{type(error).__name__}: {error}")
     pixels = picture.pixels
     spread = int(np.ptp(pixels[::4, ::4].astype(np.int16), axis=2).max())
-    return _Look(sample, None, (picture.width, picture.height), spread <= GREY_LEVELS, float(pixels.mean()))
+    return Look(sample, None, (picture.width, picture.height), spread <= GREY_LEVELS, float(pixels.mean()))
 
 
 def _too_few(dataset: Dataset, config: TrainConfig) -> Iterable[str]:
@@ -91,7 +117,7 @@ def _two_labels(test: Iterable[Sample]) -> Iterable[str]:
             yield f"{sample.path} ({sample.label}) is the same file as {twin.path} ({twin.label})"
 
 
-def _wrong_masks(looks: Iterable[_Look]) -> Iterable[str]:
+def _wrong_masks(looks: Iterable[Look]) -> Iterable[str]:
     for look in looks:
         if look.sample.mask is None or look.error:
             continue
@@ -105,7 +131,7 @@ def _wrong_masks(looks: Iterable[_Look]) -> Iterable[str]:
             yield f"{look.sample.mask}: the mask is {size[0]}x{size[1]}, its picture {look.size[0]}x{look.size[1]}"
 
 
-def _warnings(good: list[_Look], looks: list[_Look]) -> Iterable[str]:
+def _warnings(good: list[Look], looks: list[Look]) -> Iterable[str]:
     yield from _copies(good)
     if len(sizes := {look.size for look in good}) > 1:
         smallest, largest = min(sizes), max(sizes)
@@ -130,7 +156,7 @@ def _masks_alone(dataset: Dataset) -> Iterable[str]:
         yield f"{len(alone)} masks have no picture: {_some(alone)}"
 
 
-def _copies(good: list[_Look]) -> Iterable[str]:
+def _copies(good: list[Look]) -> Iterable[str]:
     by_digest: dict[str, list[Path]] = defaultdict(list)
     for look in good:
         by_digest[look.sample.digest].append(look.sample.path)
@@ -138,14 +164,8 @@ def _copies(good: list[_Look]) -> Iterable[str]:
         yield f"{len(copies)} good pictures are there twice: {_some(copies)}"
 
 
-def _exposure(good: list[_Look]) -> Iterable[str]:
-    values = np.array([look.brightness for look in good])
-    centre = np.median(values)
-    deviation = 1.4826 * np.median(np.abs(values - centre))
-    outliers = [
-        look.sample.path for look in good if abs(look.brightness - centre) > OUTLIER_SIGMAS * max(deviation, 1.0)
-    ]
-    if outliers:
+def _exposure(good: list[Look]) -> Iterable[str]:
+    if outliers := [look.sample.path for look in exposed_unlike(good)]:
         yield f"{len(outliers)} good pictures are exposed unlike the others: {_some(outliers)}"
 
 

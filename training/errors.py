@@ -6,6 +6,8 @@ TrainingError
 ├── DatasetError             the pictures: everything wrong with them, at once
 ├── PictureMissing           a picture to inspect is not there
 ├── ProductsDiffer           two versions to compare belong to different products
+├── AgreementUnreadable      a file is not what the service says of agreement
+├── TooFewDispositions       people looked at too few parts to say how often they agree with the verdicts
 ├── RunError
 │   ├── RunOfOtherConfig     the run folder holds a fit of another configuration or of other pictures
 │   ├── StageMissing         a stage needs what an earlier one writes
@@ -48,6 +50,14 @@ class PictureMissing(TrainingError):
 
 class ProductsDiffer(TrainingError):
     """Scores of different products mean nothing side by side."""
+
+
+class AgreementUnreadable(TrainingError):
+    """The file is not the service's answer."""
+
+
+class TooFewDispositions(TrainingError):
+    """No figure of a measurement system analysis would mean anything."""
 
 
 class RunError(TrainingError):

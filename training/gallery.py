@@ -4,8 +4,6 @@ In: scored parts, their samples, a fitted detector and the product's fixed heatm
 as data URIs. Refuses: a file that is no picture any more (`DecodeError`).
 """
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +14,12 @@ from detector.heatmap import WHITE, HeatmapScale
 from detector.pipeline import Detector, stack
 from training.data import GOOD, Sample, load_mask, load_picture
 from training.evaluate import ScoredPart
+from training.page import data_uri
 from training.steps import Pixels, Step, draw_steps
 
 RANKS = ("highest", "second highest", "third highest")  # of the good parts that are shown
 MOST_KINDS = 12  # of defect, two cases each: the report stays under 8 MB
 LARGEST_SIDE = 256  # px in the report
-JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,6 @@ def _marked(sample: Sample, pixels: Pixels) -> list[Step]:
 
 
 def _data_uri(pixels: Pixels, size: tuple[int, int]) -> str:
-    """Colour as JPEG, grey as PNG; `size` is (width, height) of the part, to which a coarse gate is drawn up."""
-    image, file = Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), io.BytesIO()
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    kind = "PNG" if pixels.ndim == 2 else "JPEG"
-    options = {"optimize": True} if kind == "PNG" else {"quality": JPEG_QUALITY, "subsampling": 0}
-    image.save(file, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+    """`size` is (width, height) of the part, to which a coarse gate is drawn up."""
+    grown = Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST)
+    return data_uri(np.asarray(grown), largest_side=LARGEST_SIDE)

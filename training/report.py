@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from detector.calibration import Calibration
 from detector.heatmap import HeatmapScale
@@ -25,50 +24,36 @@ from training.evaluate import Evaluation
 from training.fit import EpochRecord
 from training.fit_fader import FaderEpoch
 from training.gallery import MOST_KINDS, Case, choose_cases, draw_case
+from training.page import render
 from training.plain_words import figures, kinds, outcome
 from training.run import DATASET, FIT, Run, load_calibration, load_evaluation
 
 REPORT = "report.html"
 WIDE = 1.5  # width / height from which four pictures stand side by side, not eight
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(run: Run, detector: Detector) -> Path:
     """Replace the run's report; `detector` is the fitted one, which draws the gallery again."""
     calibration, evaluation = load_calibration(run), load_evaluation(run)
     _check_inputs(calibration, evaluation)
-    page = (
-        _environment()
-        .get_template(REPORT)
-        .render(
-            product=run.config.product,
-            written=datetime.now(UTC),
-            facts=_facts(run, detector, calibration),
-            warnings=_warnings(run),
-            figures=figures(evaluation, calibration),
-            kinds=kinds(evaluation.parts),
-            score_charts=_score_charts(evaluation, calibration),
-            loss_charts=_loss_charts(run),
-            cases=_cases(run, detector, calibration, evaluation),
-            wide=detector.spec.input.width > WIDE * detector.spec.input.height,
-            most_kinds=MOST_KINDS,
-            scale=HeatmapScale.of(calibration),
-            settings=dict(_flat(run.config.model_dump(mode="json"))),
-        )
+    page = render(
+        REPORT,
+        {"outcome": outcome},
+        product=run.config.product,
+        written=datetime.now(UTC),
+        facts=_facts(run, detector, calibration),
+        warnings=_warnings(run),
+        figures=figures(evaluation, calibration),
+        kinds=kinds(evaluation.parts),
+        score_charts=_score_charts(evaluation, calibration),
+        loss_charts=_loss_charts(run),
+        cases=_cases(run, detector, calibration, evaluation),
+        wide=detector.spec.input.width > WIDE * detector.spec.input.height,
+        most_kinds=MOST_KINDS,
+        scale=HeatmapScale.of(calibration),
+        settings=dict(_flat(run.config.model_dump(mode="json"))),
     )
     return run.folder.write_text(REPORT, page)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["outcome"] = outcome
-    return environment
 
 
 def _check_inputs(calibration: Calibration, evaluation: Evaluation) -> None:

@@ -12,6 +12,7 @@ from scipy.special import betaincinv
 from sqlalchemy import Connection, func, insert, select
 
 from app.ledger.errors import NothingToDispose, UnknownVerdict
+from app.ledger.reading import Query, conditions
 from app.ledger.schema import dispositions, verdicts
 
 Found = Literal["good", "defective"]
@@ -79,23 +80,23 @@ def dispositions_of(connection: Connection, verdict_id: str) -> list[Disposition
     return [Disposition(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 -- its public name
 
 
-def agreement(connection: Connection, product: str) -> Agreement:
-    """How often people agreed with the verdicts on `product`; simulated parts are not counted."""
-    mine = (verdicts.c.product == product, verdicts.c.simulated.is_(False))
+def agreement(connection: Connection, query: Query) -> Agreement:
+    """How often people agreed with the verdicts that `query` asks for."""
+    mine = conditions(query)
     counts = connection.execute(select(verdicts.c.verdict, func.count()).where(*mine).group_by(verdicts.c.verdict))
     parts: dict[str, int] = {verdict: count for verdict, count in counts}  # noqa: C416 -- rows are no tuples to mypy
     newest = (
         select(func.max(dispositions.c.seq))
-        .where(dispositions.c.product == product)
+        .where(dispositions.c.product == query.product)
         .group_by(dispositions.c.verdict_id)
     )
-    query = (
+    both = (
         select(verdicts.c.verdict, dispositions.c.found, func.count())
         .join(dispositions, dispositions.c.verdict_id == verdicts.c.id)
         .where(dispositions.c.seq.in_(newest), *mine)
         .group_by(verdicts.c.verdict, dispositions.c.found)
     )
-    found = {(verdict, what): count for verdict, what, count in connection.execute(query)}
+    found = {(verdict, what): count for verdict, what, count in connection.execute(both)}
     looked = {
         verdict: Looked(
             parts.get(verdict, 0),

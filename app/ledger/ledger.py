@@ -136,9 +136,9 @@ class Ledger:
         """What people found of one part, the newest last."""
         return await self._read(dispositions_of, verdict_id)
 
-    async def agreement(self, product: str) -> Agreement:
-        """How often people agreed with the verdicts."""
-        return await self._read(agreement, product)
+    async def agreement(self, query: Query) -> Agreement:
+        """How often people agreed with the verdicts on a product."""
+        return await self._read(agreement, query)
 
     async def held(self) -> list[Reference]:
         """What verdicts that are on hold refer to."""

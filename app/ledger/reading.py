@@ -30,6 +30,7 @@ class Query:
     job: str | None = None
     verdict: tuple[str, ...] | None = None
     simulated: bool | None = None
+    model_version: int | None = None
     since: str | None = None
     """Decided at this moment or later."""
     until: str | None = None
@@ -103,7 +104,7 @@ def page(connection: Connection, query: Query, after: int, limit: int) -> Page:
     """At most `limit` records after the number `after`; fewer, or none, where looking took SPENT_S."""
     last, end = head(connection).last_seq, time.monotonic() + SPENT_S
     records: list[Record] = []
-    wanted = select(verdicts).where(*_conditions(query)).order_by(verdicts.c.seq)
+    wanted = select(verdicts).where(*conditions(query)).order_by(verdicts.c.seq)
     while after < last:
         until = min(after + WINDOW, last)
         window = wanted.where(verdicts.c.seq > after, verdicts.c.seq <= until).limit(limit - len(records))
@@ -142,14 +143,15 @@ def _at_station(connection: Connection, mine: tuple[ColumnElement[bool], ...], r
     return AtStation(max(standing, key=lambda record: (WORST.index(record.counts_as), record.seq)), newest)
 
 
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
+def conditions(query: Query) -> list[ColumnElement[bool]]:
+    """Of a SELECT from verdicts."""
     table = verdicts.c
-    exact = ("product", "station", "part_id", "job", "simulated")
-    conditions = [table[name] == value for name in exact if (value := getattr(query, name)) is not None]
+    exact = ("product", "station", "part_id", "job", "simulated", "model_version")
+    found = [table[name] == value for name in exact if (value := getattr(query, name)) is not None]
     if query.verdict is not None:
-        conditions.append(table.verdict.in_(query.verdict))
+        found.append(table.verdict.in_(query.verdict))
     if query.since is not None:
-        conditions.append(table.decided_at >= query.since)
+        found.append(table.decided_at >= query.since)
     if query.until is not None:
-        conditions.append(table.decided_at < query.until)
-    return conditions
+        found.append(table.decided_at < query.until)
+    return found
