@@ -241,7 +241,10 @@ class Lane:
     def _serve(self, worker: WorkerProcess, jobs: list[Job]) -> None:
         """A batch, or a picture while nothing loads."""
         with self._score_turn, self._load_turn if jobs[0].alone else nullcontext():
+            started = time.monotonic()
             self._score(worker, jobs)
+        for product in {job.model.product for job in jobs}:
+            self.tally.leased[product] += time.monotonic() - started
         self._deaths = 0
 
     def _score(self, worker: WorkerProcess, jobs: list[Job]) -> None:

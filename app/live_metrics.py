@@ -174,6 +174,7 @@ def _workers(sources: Sources) -> Iterator[Metric]:
         "inspect_loads": lambda tally: tally.loads,
         "inspect_evictions": lambda tally: tally.evictions,
         "inspect_load_seconds": lambda tally: tally.seconds,
+        "inspect_lease_seconds": lambda tally: tally.leased,
     }
     for name, tally in tallies.items():
         its = ((lane.device, dict(tally(lane.tally))) for lane in pool.lanes)

@@ -1,4 +1,4 @@
-"""How often one worker loaded each product, how long that took, and how often it went to make room.
+"""How often one worker loaded each product, how long that took, how long it scored, how often it went to make room.
 
 In: what was in memory before and after an exchange with the worker. Out: counts by product. Refuses nothing.
 Counts only grow, also over the deaths of the worker's process; one thread writes, any may read.
@@ -17,6 +17,8 @@ class LoadTally:
         self.loads: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.evictions: Counter[str] = Counter()
+        self.leased: defaultdict[str, float] = defaultdict(float)
+        """Seconds in which a model of it scored, and could not have made room for another."""
 
     def note(self, before: Mapping[str, ModelRef], after: Mapping[str, ModelRef], seconds: float) -> None:
         """Digest → model, before and after an exchange that took `seconds`, the load's if there was one."""

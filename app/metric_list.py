@@ -128,6 +128,13 @@ METRICS = (
     Metric("inspect_resident_bytes", "gauge", "Workers", "Weights in the memory of a device's workers.", ("device",)),
     Metric("inspect_loads", "counter", "Workers", "Models loaded and proved.", ("device", "product")),
     Metric("inspect_load_seconds", "counter", "Workers", "Seconds that those loads took.", ("device", "product")),
+    Metric(
+        "inspect_lease_seconds",
+        "counter",
+        "Workers",
+        "Seconds in which a worker scored the product; its rate is the share of a device that the product takes.",
+        ("device", "product"),
+    ),
     Metric("inspect_evictions", "counter", "Workers", "Models that made room for another.", ("device", "product")),
     Metric(
         "inspect_device_memory_used_bytes",

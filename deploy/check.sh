@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 PATH="$PWD/.venv/bin:$PATH" # hadolint comes from PyPI
-ALL="shell vendored dockerfile compose compose-cuda prometheus rules rule-tests"
+ALL="shell vendored dockerfile compose compose-cuda systemd prometheus rules rule-tests"
 OUTPUT=$(mktemp)
 trap 'rm -f "$OUTPUT"' EXIT
 
@@ -14,6 +14,7 @@ program() {
         vendored) echo sha256sum ;;
         dockerfile) echo hadolint ;;
         compose | compose-cuda) echo docker-compose ;;
+        systemd) echo systemd-analyze ;;
         *) echo promtool ;;
     esac
 }
@@ -29,6 +30,15 @@ check() {
         compose) GRAFANA_ADMIN_PASSWORD=unused docker-compose --profile factory config --quiet ;;
         compose-cuda)
             GRAFANA_ADMIN_PASSWORD=unused docker-compose -f docker-compose.yml -f deploy/docker-compose.cuda.yml config --quiet
+            ;;
+        systemd) # as installed, but for what /opt holds only then; at most 3.0 of 10 exposed
+            folder=$(mktemp -d) || return 1
+            sed "s|/opt/inspect-line/.venv/bin/python|/bin/true|" deploy/systemd/inspect-line.service >"$folder/inspect-line.service"
+            systemd-analyze verify "$folder/inspect-line.service" &&
+                systemd-analyze security --offline=true --threshold=30 "$folder/inspect-line.service"
+            outcome=$?
+            rm -r "$folder"
+            return $outcome
             ;;
         prometheus) promtool check config deploy/prometheus/prometheus.yml ;;
         rules) promtool check rules deploy/prometheus/alerts.yml ;;

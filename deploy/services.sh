@@ -5,7 +5,7 @@
 set -eu
 
 # program:package; chromium also takes fonts, without which every page renders as empty boxes
-WANTED="prometheus:prometheus promtool:prometheus docker-compose:docker-compose chromium:chromium chromedriver:chromium-driver pg_ctlcluster:postgresql mosquitto:mosquitto mosquitto_sub:mosquitto-clients"
+WANTED="prometheus:prometheus promtool:prometheus systemd-analyze:systemd docker-compose:docker-compose chromium:chromium chromedriver:chromium-driver pg_ctlcluster:postgresql mosquitto:mosquitto mosquitto_sub:mosquitto-clients"
 POLICY=/usr/sbin/policy-rc.d
 
 missing() {

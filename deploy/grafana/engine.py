@@ -151,7 +151,7 @@ ENGINE = Dashboard(
                 "Loads and evictions",
                 "In 15 minutes",
                 "timeseries",
-                8,
+                6,
                 (
                     (f"increase(inspect_loads_total{PRODUCT}[15m])", "{{device}} {{product}} loaded"),
                     (f"increase(inspect_evictions_total{PRODUCT}[15m])", "{{device}} {{product}} made room"),
@@ -161,12 +161,20 @@ ENGINE = Dashboard(
                 "Time of a load",
                 "Average since the start",
                 "timeseries",
-                8,
+                6,
                 ((f"inspect_load_seconds_total{PRODUCT} / inspect_loads_total{PRODUCT}", "{{device}} {{product}}"),),
                 "s",
             ),
             Panel(
-                "Weights in memory", "By worker", "timeseries", 8, (("inspect_resident_bytes", "{{device}}"),), "bytes"
+                "Share of a device",
+                "In which it scored the product",
+                "timeseries",
+                6,
+                ((f"rate(inspect_lease_seconds_total{PRODUCT}{RATE})", "{{device}} {{product}}"),),
+                "percentunit",
+            ),
+            Panel(
+                "Weights in memory", "By worker", "timeseries", 6, (("inspect_resident_bytes", "{{device}}"),), "bytes"
             ),
         ),
         (

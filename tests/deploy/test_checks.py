@@ -14,7 +14,7 @@ def run_check(name: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["shell", "vendored", "dockerfile", "compose", "compose-cuda", "prometheus", "rules", "rule-tests"]
+    "name", ["shell", "vendored", "dockerfile", "compose", "compose-cuda", "systemd", "prometheus", "rules", "rule-tests"]
 )
 def test_deployment_files_pass_their_programs(name: str) -> None:
     outcome = run_check(name)
