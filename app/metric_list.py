@@ -50,8 +50,8 @@ METRICS = (
         "inspect_stage_seconds",
         "histogram",
         "Requests",
-        "Seconds per stage of a part that got its verdict: decode, queue, device, pool (both and the way there), post, "
-        "heatmap, ledger, total. Each deadline of the settings is a bucket's edge.",
+        "Seconds per stage of a part that got its verdict: decode, queue, device, pool (both and the way there), post "
+        "(regions, drawing), keep, ledger, total. Each deadline of the settings is a bucket's edge.",
         ("product", "stage"),
     ),
     Metric(

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.image_health import ImageHealth
 from app.metric_list import BY_NAME
+from app.stages import STAGES
 from app.stations import Stations
 from detector.calibration import Calibration
 from detector.verdict import Verdict
@@ -64,6 +65,8 @@ class Metrics:
             self.verdicts.labels(product, station, str(verdict))
         self.ratio.labels(product, station)
         if not station:
+            for stage in STAGES:
+                self.stages.labels(product, stage)
             self.deadlines.labels(product)
             self.batch.labels(product)
             for code in self._codes:

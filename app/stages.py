@@ -5,6 +5,9 @@ In: the end of each stage. Out: milliseconds by stage. Refuses nothing.
 
 import time
 
+STAGES = ("decode", "queue", "device", "pool", "post", "keep", "ledger", "total")
+"""Of a part that got its verdict; `pool` is queue, device and the way there."""
+
 
 class Stages:
     """Milliseconds per stage of one request."""

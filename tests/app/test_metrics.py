@@ -1,18 +1,21 @@
 """What /metrics says of a service that has worked, and that it is what docs/metrics.md promises."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from app.metric_list import BY_NAME, METRICS
-from app.metrics import score_ratio
+from app.metrics import Metrics, score_ratio
 from app.metrics_doc import render
+from app.stages import STAGES
 from app.stations import MOST
 from detector.calibration import Calibration, calibrate
 from model_store.registry import Registry
@@ -98,6 +101,19 @@ def test_series_of_a_served_product_begin_at_zero(text: str) -> None:
     assert value(text, "inspect_verdicts_total", product="plate", station="EL-1", verdict="ng") == 0
     assert value(text, "inspect_errors_total", product="plate", code="queue.full") == 0
     assert value(text, "inspect_deadline_missed_total", product="plate") == 0
+
+
+def test_every_stage_of_a_product_begins_at_zero() -> None:
+    metrics = Metrics()
+    metrics.begin("gear")
+    text = generate_latest(metrics.registry).decode()
+    for stage in STAGES:
+        assert value(text, "inspect_stage_seconds_count", product="gear", stage=stage) == 0
+
+
+def test_every_stage_that_is_measured_is_in_the_list(text: str) -> None:
+    found = re.findall(r'inspect_stage_seconds_count\{product="plate",stage="(\w+)"\}', text)
+    assert set(found) == set(STAGES)
 
 
 def test_errors_are_counted_by_product_and_code(text: str) -> None:

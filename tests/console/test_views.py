@@ -141,6 +141,7 @@ def test_the_status_names_workers_and_the_last_errors(page: Page, line: Line) ->
     look(page, line, "status")
     expect(page.locator(".figure", has_text="State")).to_contain_text("Ready")
     expect(page.locator(".figure", has_text="Workers")).to_contain_text("1 / 1")
+    expect(page.locator("tr", has_text="plate@")).to_contain_text("kept ready")  # the lease
     expect(page.locator("tr", has_text="S-1")).to_contain_text("picture.unsupported_format")
 
 

@@ -13,9 +13,10 @@ def run_check(name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([ROOT / "deploy/check.sh", name], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    "name", ["shell", "vendored", "dockerfile", "compose", "compose-cuda", "systemd", "prometheus", "rules", "rule-tests"]
-)
+CHECKS = "shell vendored dockerfile compose compose-cuda systemd prometheus rules rule-tests"
+
+
+@pytest.mark.parametrize("name", CHECKS.split())
 def test_deployment_files_pass_their_programs(name: str) -> None:
     outcome = run_check(name)
     if outcome.returncode == SKIPPED:

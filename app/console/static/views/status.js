@@ -28,7 +28,7 @@ export function Status() {
       <${Figure} name=${t("status.workers")} value=${`${up} / ${status.workers.length}`} kind=${up ? "is-up" : "is-down"} />
       <${Figure} name=${t("status.held")} value=${number(status.queues.total.pictures, 0)}
         note=${t("status.waiting", { n: status.queues.waiting })} />
-      <${Figure} name=${t("status.oldest")} value=${`${number(status.queues.total.oldest_s, 1)} s`} />
+      <${Figure} name=${t("status.oldest")} value=${`${number(status.queues.total.oldest_s, 1)} ${t("unit.s")}`} />
       <${Figure} name=${t("status.uptime")} value=${span(status.uptime_s)} note=${`inspect-line ${status.version}`} />
     </div>
     <div class="columns">
@@ -45,8 +45,9 @@ function Workers({ workers }) {
   return html`<table class="table"><thead><tr><th>${t("status.device")}</th><th>${t("status.state")}</th><th>${t("status.since")}</th>
     <th>${t("status.restarts")}</th><th>${t("status.resident")}</th><th>${t("status.models")}</th></tr></thead>
     <tbody>${workers.map((it) => html`<tr key=${it.device}><td><b>${it.device}</b>${it.runs_on !== it.device && ` (${it.runs_on})`}</td>
-      <td><span class="state ${WORKING.includes(it.state) ? "is-up" : "is-down"}">${it.state}</span></td><td title=${it.since}>${moment(it.since)}</td>
-      <td>${number(it.restarts, 0)}</td><td>${bytes(it.resident_bytes)}</td><td>${it.models.join(", ") || "–"}</td></tr>`)}</tbody></table>`;
+      <td><span class="state ${WORKING.includes(it.state) ? "is-up" : "is-down"}">${t(`worker.${it.state}`)}</span></td><td title=${it.since}>${moment(it.since)}</td>
+      <td>${number(it.restarts, 0)}</td><td>${bytes(it.resident_bytes)}</td><td>${it.memory.map((held) => html`<div key=${held.model}>${held.model} <small
+        class="quiet">${t(`memory.${held.state}`)}</small></div>`)}</td></tr>`)}</tbody></table>`;
 }
 
 function Loaded({ status }) {
