@@ -12,9 +12,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from model_store.artifact import LoadedModel
 
 log = logging.getLogger(__name__)
+
+MOST_ON_CPU = 8
+"""Pictures that are scored at once: up to here a score had the same bits in every batch, and more gain nothing."""
 
 Pictures = Sequence[npt.NDArray[np.uint8]]
 Result = tuple[float, npt.NDArray[np.float32]]
@@ -174,13 +178,24 @@ def load_detector(path: Path, device: str, engine: EngineChoice = "auto") -> Run
     cuda_is_missing = device.startswith("cuda") and not torch.cuda.is_available()
     if cuda_is_missing:
         log.error("%s is wanted and CUDA is not there: %s runs on the CPU", device, path)
-    place = torch.device("cpu" if cuda_is_missing else device)
+    place, threads = torch.device("cpu" if cuda_is_missing else device), _scoring_threads()
+    if current_thread() is not main_thread():
+        torch.set_num_threads(
+            1
+        )  # of this thread: OpenMP has the teams of two threads take turns, at three times the cost
     try:
         model = _load_on_engine(path, place, engine)
     except ArtifactError as exc:
         raise Refused(f"{type(exc).__name__}: {exc}") from exc
+    return _Detecting(model.golden_delta, place, model.detector, model.engine, threads)
 
-    return _Detecting(model.golden_delta, place, model.detector, model.engine)
+
+@cache
+def _scoring_threads() -> int:
+    """CPU threads of one computation; first asked before the thread that loads gets by with one."""
+    import torch  # noqa: PLC0415
+
+    return torch.get_num_threads()
 
 
 def _load_on_engine(path: Path, place: "torch.device", engine: EngineChoice) -> "LoadedModel":
@@ -206,20 +221,23 @@ class _Detecting:
     place: "torch.device"
     detector: "Detector"
     engine: str
+    threads: int
 
     @property
     def device(self) -> str:
         return str(self.place)
 
     def __call__(self, pictures: Pictures) -> list[Result]:
-        # on a CPU one by one: a score then has the same bits in every batch, and those that training measured
-        step = 1 if self.place.type == "cpu" else len(pictures)
+        step = MOST_ON_CPU if self.place.type == "cpu" else len(pictures)
         starts = range(0, len(pictures), step)
         return [result for start in starts for result in self.together([(self, pictures[start : start + step])])]
 
     def together(self, groups: "Sequence[tuple[Runner, Pictures]]") -> list[Result]:
+        import torch  # noqa: PLC0415
+
         from detector.pipeline import score_together, stack  # noqa: PLC0415
 
+        torch.set_num_threads(self.threads)  # of this thread; the one that loads has said otherwise for itself
         of_this_kind = cast("Sequence[tuple[_Detecting, Pictures]]", groups)
         anomalies = score_together([(it.detector, stack(pictures, self.place)) for it, pictures in of_this_kind])
         results: list[Result] = []

@@ -38,10 +38,14 @@ def find_regions(
 ) -> tuple[Region, ...]:
     """The `limit` regions of highest peak in (H,W), 8-connected; boxes are rounded outwards, so they miss nothing."""
     # as float64: a threshold rounded to the map's float32 could hide the very pixel that gave the score
-    labels, count = ndimage.label(heatmap > np.float64(threshold), structure=EIGHT_NEIGHBOURS)
-    if count == 0:
+    above = heatmap > np.float64(threshold)
+    rows, columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    if not rows.size:
         return ()
-    peaks = ndimage.maximum(heatmap, labels, np.arange(1, count + 1))
+    corner = (rows[0], columns[0])  # what is labelled is only what encloses them all: mostly a small part of the map
+    enclosing = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    labels, count = ndimage.label(above[enclosing], structure=EIGHT_NEIGHBOURS)
+    peaks = ndimage.maximum(heatmap[enclosing], labels, np.arange(1, count + 1))
     areas = np.bincount(labels.ravel())[1:]
     boxes = ndimage.find_objects(labels)
     across = (picture_width, heatmap.shape[1])
@@ -50,11 +54,20 @@ def find_regions(
     worst = np.argsort(-np.asarray(peaks), kind="stable")[:limit]
     return tuple(
         Region(
-            *_box(boxes[index], across, down),
+            *_box(_moved(boxes[index], corner), across, down),
             area=max(1, round(float(areas[index]) * share)),
             peak=float(peaks[index]),
         )
         for index in worst
+    )
+
+
+def _moved(place: tuple[slice, slice], corner: tuple[int, int]) -> tuple[slice, slice]:
+    """From the enclosing part of a map to the map."""
+    down, across = (int(edge) for edge in corner)
+    return (
+        slice(place[0].start + down, place[0].stop + down),
+        slice(place[1].start + across, place[1].stop + across),
     )
 
 

@@ -126,8 +126,11 @@ class GaussianField(nn.Module):
 
 def _distances(vectors: Tensor, mean: Tensor, whitener: Tensor) -> Tensor:
     """(N,B,D), means (N,D) and whiteners (N,D,D), or one for all N → (N,B)."""
+    pictures = vectors.shape[1]
+    if pictures == 1:  # a row by itself is summed in another order than one among others: bits shall not tell
+        vectors = vectors.expand(-1, 2, -1)
     white = (vectors - mean.unsqueeze(1)) @ whitener
-    return white.square().mean(dim=-1).sqrt()
+    return white[:, :pictures].square().mean(dim=-1).sqrt()
 
 
 def _whitener(covariance: Tensor, count: int) -> Tensor:
