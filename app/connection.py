@@ -26,7 +26,7 @@ HEAD_BYTES = 64 << 10  # request line and headers, of which uvicorn would take a
 LINGER_S = 2.0  # for a sender that has its answer and goes on sending, before its connection is closed
 UNREAD_S = 20.0  # for a client that leaves its answer lying, before its connection is cut
 PROBE_ROOM = 64  # connections beyond the limit that are let in for the probes; those after them are closed
-PROBES = ("/livez", "/readyz")
+PROBES = ("/livez", "/readyz", "/metrics", "/status")  # what is asked most when there are too many
 
 
 @dataclass(frozen=True, kw_only=True)

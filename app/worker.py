@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import Thread, current_thread, main_thread
+from threading import Thread, current_thread, get_native_id, main_thread
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SWITCH_S = 0.0005  # for which a thread that loads may hold Python's lock while one that scores wants it; 0.005 is usual
+NICENESS = 10  # of the thread that loads, beyond that of the process
 MOST_ON_CPU = 8
 """Pictures that are scored at once: up to here a score had the same bits in every batch, and more gain nothing."""
 
@@ -143,9 +145,17 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
     if threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
     keep_freed_memory()
-    Thread(target=_answer, args=(loads, load), daemon=True).start()
+    sys.setswitchinterval(SWITCH_S)
+    Thread(target=_answer_behind, args=(loads, load), daemon=True).start()
     _answer(scores, score)
     os._exit(0)  # the service wants no more; torch's own threads do not survive an orderly end of Python's
+
+
+def _answer_behind(pipe: Connection, serve: Callable[[Any], Answer]) -> None:
+    """The same, and whatever scores comes first: on Linux a thread has a priority of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
+    _answer(pipe, serve)
 
 
 def _answer(pipe: Connection, serve: Callable[[Any], Answer]) -> None:

@@ -105,7 +105,8 @@ def test_more_connections_than_the_limit_are_told_so_and_probes_are_served(port:
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b'"code":"service.too_many_connections"' in answer
     assert b"retry-after: 1" in answer.lower()
-    assert b"200 OK" in talk(port, LIVEZ.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    for path in (b"/livez", b"/metrics", b"/status"):
+        assert b"200 OK" in talk(port, b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
     for line in held:
         line.close()
 
