@@ -26,7 +26,7 @@ class ModelStatus(BaseModel):
     """A model in a worker's memory; only one that is `loaded` may leave it for another, the least recently used first.
 
     `leased`: has work waiting or running; `pinned`: serves, or was prepared. `engine`: how it is computed, empty until
-    it is loaded: `folded` is the fast way, `reference` layer by layer.
+    it is loaded (docs/adr/0017).
     """
 
     model: str

@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 SWITCH_S = 0.0005  # for which a thread that loads may hold Python's lock while one that scores wants it; 0.005 is usual
 NICENESS = 10  # of the thread that loads, beyond that of the process
 MOST_ON_CPU = 8
-"""Pictures that are scored at once: up to here a score had the same bits in every batch, and more gain nothing."""
+"""Pictures that are scored at once: up to here a score is that of the picture alone to 1e-6 of the larger of 1 and it,
+where features of a backbone alone decide to the bit; and more gain nothing."""
 
 Pictures = Sequence[npt.NDArray[np.uint8]]
 Result = tuple[float, npt.NDArray[np.float32]]
@@ -197,7 +198,7 @@ def load_detector(path: Path, device: str, engine: EngineChoice = "auto") -> Run
         model = _load_on_engine(path, place, engine)
     except ArtifactError as exc:
         raise Refused(f"{type(exc).__name__}: {exc}") from exc
-    return _Detecting(model.golden_delta, place, model.detector, model.engine, threads)
+    return _Detecting(model.golden_delta, place, model.detector, model.detector.engine, threads)
 
 
 @cache

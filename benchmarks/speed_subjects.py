@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from detector.backbone import create_network
 from detector.build import build_detector
-from detector.engine import EngineName, arrange
-from detector.pipeline import Detector
+from detector.engine import arrange
+from detector.pipeline import Detector, EngineName
 from detector.spec import BackboneSpec, DetectorSpec, EvidenceSpec, FaderSpec, SaliencySpec, UNetSpec
 
 WEIGHTS = Path("../shared/weights/mobilenetv2_100_same.safetensors")

@@ -6,18 +6,16 @@ Both engines are float32, on a GPU too: TF32 is off. docs/adr/0017 says what was
 
 import copy
 from itertools import pairwise
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from detector.pipeline import Detector
-
-EngineName = Literal["reference", "folded"]
+from detector.pipeline import Detector, EngineName
 
 ROUNDING = 1e-5
-"""Scores of the two engines, relative to the larger of 1 and the score: at most; 8e-7 were seen (docs/adr/0017)."""
+"""By which scores of the two engines differ at most, relative to the larger of 1 and the score."""
 
 
 def arrange(detector: Detector, engine: EngineName) -> Detector:
@@ -32,11 +30,14 @@ def arrange(detector: Detector, engine: EngineName) -> Detector:
             if network is not None:
                 fold_batch_norms(network)
                 network.to(memory_format=torch.channels_last)
+    detector.engine = engine
     return detector
 
 
 def as_served(detector: Detector) -> Detector:
-    """A copy on the engine that scores parts in service: what a threshold is measured with."""
+    """A copy on the engine that scores parts in service: what a threshold is measured with. Itself, if it is on it."""
+    if detector.engine == "folded":
+        return detector
     return arrange(copy.deepcopy(detector), "folded").eval()
 
 

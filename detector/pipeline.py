@@ -7,6 +7,7 @@ Stateless: the result for a picture depends on no other picture in the batch and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ from detector.mosaic import hide, remove
 from detector.saliency.disjoint import DisjointSaliency, assemble
 from detector.spec import FEATURES, DetectorSpec, FeatureSource
 from detector.unet import UNet
+
+EngineName = Literal["reference", "folded"]
+"""How a detector is computed: detector/engine.py."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Detector(nn.Module):
         self.backbone = backbone
         self.evidence = evidence
         self.aligner = aligner
+        self.engine: EngineName = "reference"
 
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:

@@ -23,10 +23,10 @@ from torch import Tensor
 from detector.build import build_detector, load_detector_weights
 from detector.calibration import Calibration
 from detector.decode import decode
-from detector.engine import EngineName, arrange
+from detector.engine import arrange
 from detector.errors import DecodeError, SpecError, WeightsMismatch
 from detector.image_health import HealthReference
-from detector.pipeline import Detector, stack
+from detector.pipeline import Detector, EngineName, stack
 from detector.preprocess import resize_to_input
 from detector.spec import DetectorSpec
 from model_store.backbones import BackboneStore
@@ -91,7 +91,6 @@ class LoadedModel:
     """SHA-256 of manifest.json: names the model in every verdict."""
     golden_delta: float
     """Largest |Δscore| of the golden pictures against export."""
-    engine: EngineName
 
 
 def save_artifact(directory: Path, draft: Draft, version: int) -> Manifest:
@@ -120,7 +119,7 @@ def load_artifact(
     contents = {name: _read_checked(directory, name, sha256) for name, sha256 in manifest.files.items()}
     detector = arrange(_detector(manifest.detector, contents.pop(WEIGHTS), backbones).to(device), engine)
     delta = _golden_delta(detector, manifest, contents, device)
-    return LoadedModel(detector, manifest, digest, delta, engine)
+    return LoadedModel(detector, manifest, digest, delta)
 
 
 def _manifest(draft: Draft, version: int, files: Mapping[str, bytes]) -> Manifest:

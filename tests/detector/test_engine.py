@@ -1,6 +1,7 @@
 """Engines: the same scores, by fewer and faster steps."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 import timm
@@ -8,13 +9,14 @@ import torch
 from torch import nn
 
 from detector.build import build_detector, detector_weights
-from detector.engine import ROUNDING, EngineName, arrange, as_served, fold_batch_norms
-from detector.pipeline import Detector
+from detector.engine import ROUNDING, arrange, as_served, fold_batch_norms
+from detector.pipeline import Detector, EngineName
 from detector.spec import BackboneSpec, DetectorSpec, EvidenceMap, EvidenceSpec, FaderSpec, InputSpec, UNetSpec
 
 MOBILENET = BackboneSpec(name="mobilenetv2_050", digest="0" * 64, mean=(0.5,) * 3, std=(0.5,) * 3)
 EVIDENCE: tuple[tuple[EvidenceMap, ...], ...] = (("msgms", "l1", "encoder"), ("backbone",))
 ENGINES: tuple[EngineName, ...] = ("reference", "folded")
+CASES = list(product(ENGINES, EVIDENCE))
 
 
 def used_batch_norms(network: nn.Module) -> nn.Module:
@@ -64,8 +66,7 @@ def test_both_engines_give_the_same_score_but_for_rounding(
     assert delta < ROUNDING
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("maps", EVIDENCE)
+@pytest.mark.parametrize(("engine", "maps"), CASES)
 def test_a_score_does_not_depend_on_its_neighbours(maps: tuple[EvidenceMap, ...], engine: EngineName) -> None:
     detector, pictures = arrange(make_detector(maps), engine), make_pictures(7)
     alone = torch.cat([detector(picture[None]).score for picture in pictures])
@@ -76,8 +77,7 @@ def test_a_score_does_not_depend_on_its_neighbours(maps: tuple[EvidenceMap, ...]
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("maps", EVIDENCE)
+@pytest.mark.parametrize(("engine", "maps"), CASES)
 def test_on_a_gpu_a_score_does_not_depend_on_its_neighbours(maps: tuple[EvidenceMap, ...], engine: EngineName) -> None:
     detector, pictures = arrange(make_detector(maps).cuda(), engine), make_pictures(8).cuda()
     alone = torch.cat([detector(picture[None]).score for picture in pictures])
@@ -88,7 +88,7 @@ def test_on_a_gpu_a_score_does_not_depend_on_its_neighbours(maps: tuple[Evidence
 def test_a_copy_for_service_leaves_what_is_trained_as_it_is() -> None:
     detector = make_detector(EVIDENCE[0])
     before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
-    as_served(detector)
+    assert as_served(detector).engine == "folded"
     after = detector.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
@@ -104,6 +104,11 @@ def test_networks_of_timm_are_folded_but_for_what_follows_a_stem_of_several_laye
         fold_batch_norms(network)
         torch.testing.assert_close(network(pictures), before, rtol=1e-4, atol=1e-5)
     assert sum(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()) == left
+
+
+def test_what_is_on_the_fast_engine_is_served_as_it_is() -> None:
+    detector = arrange(make_detector(EVIDENCE[1]), "folded")
+    assert as_served(detector) is detector
 
 
 def test_tf32_is_off() -> None:
