@@ -10,7 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ import numpy.typing as npt
 from app.backlog import Backlog
 from app.batching import BatchLimits
 from app.job import Job
-from app.lane import CPU, Join, Lane
+from app.lane import Join, Lane
 from app.pace import Pace
 from app.pool_errors import DeadlineMissed, InspectionTimeout, NoWorker
 from app.residency import Pins, Residency, Why
@@ -26,6 +28,7 @@ from app.work import ModelRef, Scored
 from app.worker import Loader
 from app.worker_process import TimeLimits, WorkerProcess
 
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # microseconds of CPU time in so many microseconds
 LOOK_S = 0.2  # between two looks for workers that do not answer
 
 
@@ -41,7 +44,7 @@ class PoolLimits:
     """Whether a batch may be of several products that are seen alike; `auto`: on every device but a CPU, which gains
     nothing by larger batches."""
     cpu_threads: int = 0
-    """Of one worker; 0: the cores, shared evenly among the workers on the CPU."""
+    """Of one worker; 0: the cores but one, shared evenly among the workers."""
 
 
 class Pool:
@@ -50,7 +53,7 @@ class Pool:
     def __init__(self, devices: Sequence[str], loader: Loader, limits: PoolLimits) -> None:
         self._loader = loader
         self._limits = limits
-        self._cpu_threads = limits.cpu_threads or max(1, count_cores() // max(1, list(devices).count(CPU)))
+        self._cpu_threads = limits.cpu_threads or share_cores(count_cores(), len(devices))
         self.pins = Pins()
         """Models that must stay in memory: those that serve, and those that were prepared."""
         self._backlog = Backlog(limits.batch, Pace())
@@ -184,7 +187,7 @@ class Pool:
         return await job.future
 
     def _spawn(self, device: str) -> WorkerProcess:
-        return WorkerProcess(device, self._loader, self._limits.time, self._cpu_threads if device == CPU else 0)
+        return WorkerProcess(device, self._loader, self._limits.time, self._cpu_threads)
 
     def _memory(self) -> Residency:
         return Residency(self._limits.resident_bytes, self._why_needed)
@@ -204,6 +207,17 @@ class Pool:
                 lane.kill_if_stuck(time.monotonic())
 
 
-def count_cores() -> int:
-    """Those that this process may use; a container's quota of CPU time is not among what it asks."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def share_cores(cores: int, workers: int) -> int:
+    """CPU threads of one worker. One core is the service's: OpenMP's threads wait for each other at every step, so one
+    that has to share its core holds up all of them, and under load a worker that has every core gets almost nothing
+    done (benchmarks/README.md, overload)."""
+    return max(1, (cores - 1) // max(1, workers))
+
+
+def count_cores(quota: Path = QUOTA) -> int:
+    """Those that this process may use; where a container has a quota of CPU time, no more than that is worth."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no Linux, no cgroup v2, or "max"
+        share, period = quota.read_text().split()
+        cores = min(cores, max(1, round(int(share) / int(period))))
+    return cores

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     engine: Literal["auto", "reference"] = "auto"
     """How detectors are computed: the fastest way that scores golden pictures as at export, or layer by layer."""
     cpu_threads: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Of each worker on the CPU; 0 shares the cores evenly among them."""
+    """Of each worker; 0 shares the cores but one, which is the service's, evenly among them."""
     batch_timeout_s: Annotated[float, Field(gt=0)] = 20.0
     """Of a batch; a worker that takes longer is taken for stuck and killed."""
     load_timeout_s: Annotated[float, Field(gt=0)] = 120.0

@@ -124,7 +124,7 @@ Models = dict[str, Runner]
 def work(scores: Connection, loads: Connection, device: str, loader: Loader, threads: int) -> None:
     """Answer until the pipes close, or until the device is lost: then nothing is answered any more.
 
-    `threads`: CPU threads of one computation; 0 leaves that to torch.
+    `threads`: CPU threads of one computation.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service decides when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -143,8 +143,7 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
             return Answer(tuple(first.together(groups)))
         return Answer(tuple(result for runner, pictures in groups for result in runner(pictures)))
 
-    if threads:
-        os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
     keep_freed_memory()
     sys.setswitchinterval(SWITCH_S)
     Thread(target=_answer_behind, args=(loads, load), daemon=True).start()
@@ -191,9 +190,8 @@ def load_detector(path: Path, device: str, engine: EngineChoice = "auto") -> Run
         log.error("%s is wanted and CUDA is not there: %s runs on the CPU", device, path)
     place, threads = torch.device("cpu" if cuda_is_missing else device), _scoring_threads()
     if current_thread() is not main_thread():
-        torch.set_num_threads(
-            1
-        )  # of this thread: OpenMP has the teams of two threads take turns, at three times the cost
+        # of this thread: OpenMP has the teams of two threads take turns, at three times the cost
+        torch.set_num_threads(1)
     try:
         model = _load_on_engine(path, place, engine)
     except ArtifactError as exc:

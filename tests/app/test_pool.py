@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.pool import Pool, PoolLimits
+from app.pool import Pool, PoolLimits, count_cores, share_cores
 from app.pool_errors import Draining, InspectionFailed, ModelTooLarge, ModelUnavailable, NoRoom, NoWorker, WorkerLost
 from app.work import ModelRef
 from tests.app.fake_detector import SLOW_S, load_fake
@@ -227,3 +227,17 @@ def test_two_workers_share_the_work_of_one_product() -> None:
             assert time.monotonic() - started < 2 * SLOW_S
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+@pytest.mark.parametrize(("cores", "workers", "threads"), [(1, 1, 1), (2, 1, 1), (2, 2, 1), (8, 1, 7), (9, 2, 4)])
+def test_a_core_stays_for_the_service_and_workers_share_the_others(cores: int, workers: int, threads: int) -> None:
+    assert share_cores(cores, workers) == threads
+
+
+def test_a_quota_of_cpu_time_counts_as_so_many_cores(tmp_path: Path) -> None:
+    quota = tmp_path / "cpu.max"
+    unlimited = count_cores(quota)
+    quota.write_text("max 100000\n")
+    assert count_cores(quota) == unlimited
+    quota.write_text("100000 100000\n")
+    assert count_cores(quota) == 1
