@@ -1,10 +1,6 @@
-"""Tests of deliveries are coroutines, on the ledger's databases."""
+"""Tests of deliveries are coroutines."""
 
 import pytest
-
-from tests.app.ledger.conftest import new_database, server, url
-
-__all__ = ["anyio_backend", "new_database", "server", "url"]
 
 
 @pytest.fixture
