@@ -54,7 +54,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_S)
     for name in ("sqlite", "postgresql") if options.database == "both" else (options.database,):
         with _databases(name) as new:
-            for writers in WRITERS:
+            for writers in WRITERS if options.seconds else ():
                 _commits(name, new, writers, options.seconds / ROUNDS)
             if options.records:
                 _reads(name, new(), options.records)
