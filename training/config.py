@@ -64,8 +64,9 @@ class FitConfig(BaseModel):
     """Loss amplification (EAR eq. 5); RIAD's loss takes none."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Each picture is brightened or darkened by at most this share: a lamp is never quite the same."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Inside the network while it is fitted; the weights, the loss and every score stay float32."""
+    precision: Literal["float32", "bf16", "auto"] = "float32"
+    """Inside the network while it is fitted; the weights, the loss and every score stay float32. `auto`: bf16 where the
+    device multiplies it in hardware."""
     compile: bool = False
     """torch.compile: the first epoch takes a minute longer, the others less, on a GPU above all."""
 

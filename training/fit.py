@@ -83,7 +83,7 @@ def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one
         history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, seconds, planned))
         save_checkpoint(checkpoint / CHECKPOINT, unet, optimizer, [asdict(record) for record in history])
         on_epoch(history[-1])
-    unet.eval()
+    unet.eval().to(memory_format=torch.contiguous_format)  # as a version is stored and scored with
     return tuple(history)
 
 
