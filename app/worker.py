@@ -143,7 +143,8 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
             return Answer(tuple(first.together(groups)))
         return Answer(tuple(result for runner, pictures in groups for result in runner(pictures)))
 
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the loader imports torch
+    if "OMP_NUM_THREADS" not in os.environ:
+        _use_threads(threads)
     keep_freed_memory()
     sys.setswitchinterval(SWITCH_S)
     Thread(target=_answer_behind, args=(loads, load), daemon=True).start()
@@ -156,6 +157,12 @@ def _answer_behind(pipe: Connection, serve: Callable[[Any], Answer]) -> None:
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
     _answer(pipe, serve)
+
+
+def _use_threads(count: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(count)  # of a torch that the loader imports
+    if (torch := sys.modules.get("torch")) is not None:  # which app/nursery.py has done
+        torch.set_num_threads(count)
 
 
 def _answer(pipe: Connection, serve: Callable[[Any], Answer]) -> None:

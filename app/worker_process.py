@@ -6,13 +6,13 @@ A process that does not answer in time is killed by whoever calls `kill_if_stuck
 """
 
 import math
-import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from app.nursery import CONTEXT
 from app.work import ModelRef
 from app.worker import Answer, Loader, Pictures, ToLoad, ToScore, work
 
@@ -52,10 +52,9 @@ class WorkerProcess:
     """One process; another one is another object."""
 
     def __init__(self, device: str, loader: Loader, limits: TimeLimits, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        scores, their_scores = context.Pipe()
-        loads, their_loads = context.Pipe()
-        self._process = context.Process(
+        scores, their_scores = CONTEXT.Pipe()
+        loads, their_loads = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(
             target=work, args=(their_scores, their_loads, device, loader, threads), daemon=True
         )
         self._process.start()

@@ -111,5 +111,5 @@ def _wait(service: Service, products: int) -> None:
                 return
         except httpx.HTTPError:
             pass
-        time.sleep(0.2)
+        time.sleep(0.02)
     sys.exit("the products did not come up")

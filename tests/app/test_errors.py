@@ -38,5 +38,5 @@ def test_a_score_that_is_no_number_is_an_error_and_no_verdict() -> None:
 
 
 def test_the_service_imports_no_torch() -> None:
-    program = "import app.__main__, sys; sys.exit('torch' in sys.modules)"
+    program = "import app.cli, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from app import connection
-from app.__main__ import cli
+from app.cli import cli
 from app.keys import add_key
 from app.probe import is_alive
 from app.server import RefusedStart, check_binding, make_server
