@@ -35,7 +35,7 @@ test: setup ## the test suite (no GPU tests, no slow ones), on up to four cores
 	$(BIN)/pytest -q -m "not gpu and not slow" -n logical --maxprocesses 4 --dist loadfile
 
 bench: setup ## measure the service on this machine (an hour; tables in var/benchmarks)
-	@for name in inspect_latency line saturation overload worker_killed cold_load soak; do \
+	@for name in decode resident_memory cold_start inspect_latency line saturation overload worker_killed cold_load soak; do \
 		PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || echo "make: $$name missed its aim" >&2; done
 
 services: ## install the programs that tests and checks call (Debian, as root; elsewhere: list what is missing)

@@ -86,4 +86,4 @@ class Scoring:
     def _decode(self, data: bytes, served: Served) -> tuple[Picture, ImageHealth, npt.NDArray[np.uint8]]:
         spec = served.manifest.detector.input
         picture = decode(data, spec, self._limits)
-        return picture, measure(picture.pixels), resize_to_input(picture.pixels, spec)
+        return picture, measure(picture.image), resize_to_input(picture.image, spec)

@@ -30,7 +30,7 @@ class Hosted:
     def score(self, bodies: Sequence[bytes]) -> list[float]:
         """Of each picture, all at once."""
         spec = self.detector.spec.input
-        pixels = [resize_to_input(decode(body, spec, LIMITS).pixels, spec) for body in bodies]
+        pixels = [resize_to_input(decode(body, spec, LIMITS).image, spec) for body in bodies]
         scores: list[float] = self.detector(stack(pixels, self.device)).score.tolist()
         return scores
 

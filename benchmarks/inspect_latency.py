@@ -43,7 +43,7 @@ def _measure(client: httpx.Client, detector: torch.nn.Module, product: str, data
     spec = detector.spec.input
     for turn in range(WARM_UP + ROUNDS):
         started = time.perf_counter()
-        pixels = resize_to_input(decode(data, spec, DecodeLimits()).pixels, spec)
+        pixels = resize_to_input(decode(data, spec, DecodeLimits()).image, spec)
         detector(stack([pixels], torch.device("cpu"))).score.item()
         middle = time.perf_counter()
         query = {"product": product, "heatmap": "none"}

@@ -51,7 +51,7 @@ def _alike(options: argparse.Namespace) -> list[Group]:
         detector = load_artifact(path, BackboneStore(registry.backbones_root), device).detector
         files = [data for data, _ in pictures_of(options.store, product, options.pictures)]
         decoded = [decode(data, detector.spec.input) for data in files]
-        inputs = [resize_to_input(picture.pixels, detector.spec.input) for picture in decoded]
+        inputs = [resize_to_input(picture.image, detector.spec.input) for picture in decoded]
         families[repr(detector.spec.sight)].append((detector, stack((inputs * max(SIZES))[: max(SIZES)], device)))
     largest = max((family for sight, family in families.items() if sight != "None"), key=len, default=[])
     if len(largest) < 2:

@@ -43,7 +43,7 @@ def _rate(detector: torch.nn.Module, pictures: list[bytes], seconds: float, batc
 
     def score() -> None:
         decoded = [decode(next(turns), spec, limits) for _ in range(batch)]
-        detector(stack([resize_to_input(picture.pixels, spec) for picture in decoded], device)).score.tolist()
+        detector(stack([resize_to_input(picture.image, spec) for picture in decoded], device)).score.tolist()
 
     score()
     count, start = 0, time.perf_counter()

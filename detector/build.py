@@ -27,14 +27,16 @@ from detector.unet import UNet
 SHARED = ("backbone.", "saliency.")  # the frozen backbone: stored once for all products, never in an artifact
 
 
-def build_detector(
-    spec: DetectorSpec, backbone_weights: Mapping[str, Tensor] | None = None, *, most_bytes: int | None = None
-) -> Detector:
-    """An untrained detector in eval mode; `backbone_weights` is asked for when the spec names a backbone.
+def build_detector(spec: DetectorSpec, backbone_weights: Mapping[str, Tensor] | None = None) -> Detector:
+    """An untrained detector in eval mode; `backbone_weights` is asked for when the spec names a backbone."""
+    return join_parts(spec, _backbone(spec, backbone_weights))
+
+
+def join_parts(spec: DetectorSpec, backbone: Backbone | None, *, most_bytes: int | None = None) -> Detector:
+    """The same around a backbone of this spec that is there already, and that others may hold too.
 
     Raises `WeightsMismatch` before it allocates statistics of more than `most_bytes`, where that is given.
     """
-    backbone = _backbone(spec, backbone_weights)
     if most_bytes is not None and (needed := _statistics_bytes(spec, backbone)) > most_bytes:
         raise WeightsMismatch(f"the spec asks for {needed} bytes of statistics; the weights have {most_bytes}")
     detector = Detector(
@@ -59,7 +61,10 @@ def detector_weights(detector: Detector) -> dict[str, Tensor]:
 
 
 def load_detector_weights(detector: Detector, weights: Mapping[str, Tensor]) -> None:
-    """Fill `detector` in place; every tensor must be there, of its shape and dtype, finite, and none left over."""
+    """Make these tensors, not copies, those of `detector`, which moves to their device with them.
+
+    Every one must be there, of its shape and dtype, finite, and none left over.
+    """
     wanted = {name: tensor for name, tensor in detector.state_dict().items() if not name.startswith(SHARED)}
     if missing := sorted(wanted.keys() - weights.keys()):
         raise WeightsMismatch(f"{len(missing)} tensors are missing: {', '.join(missing[:3])}")
@@ -67,7 +72,7 @@ def load_detector_weights(detector: Detector, weights: Mapping[str, Tensor]) -> 
         raise WeightsMismatch(f"{len(unknown)} tensors belong to no part: {', '.join(unknown[:3])}")
     for name, tensor in weights.items():
         _check_tensor(name, tensor, wanted[name])
-    detector.load_state_dict(dict(weights), strict=False)
+    detector.load_state_dict(dict(weights), strict=False, assign=True)
 
 
 def _check_tensor(name: str, tensor: Tensor, wanted: Tensor) -> None:

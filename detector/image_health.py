@@ -1,6 +1,6 @@
 """How good a picture is as a picture, whatever it shows: is the lamp on, the lens sharp, the sensor clipped?
 
-In: a decoded picture (H,W,3) uint8. Out: four numbers. Refuses nothing; a picture of one level has contrast 0.
+In: a decoded picture, 8-bit grey or RGB. Out: four numbers. Refuses nothing; a picture of one level has contrast 0.
 Measured where a threshold is calibrated and where it is applied, on the same decoded picture: written below both.
 Contrast and sharpness are chosen so that a lamp which only fades moves `mean` alone: both are ratios in which a factor
 on every pixel cancels. A part of another texture, or a lens out of focus, moves them and leaves `mean` where it was.
@@ -12,6 +12,8 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+from PIL.Image import Resampling, Transform
 
 from detector.errors import CalibrationError
 
@@ -66,18 +68,29 @@ def summarise(healths: Sequence[ImageHealth]) -> HealthReference:
     )
 
 
-def measure(pixels: Pixels) -> ImageHealth:
-    """Health of (H,W,3) uint8, of at least 2 px a side, from at most GRID² even places and their neighbours."""
-    down, right = (slice(0, side - 1, -(-side // GRID)) for side in pixels.shape[:2])
-    below, beside = (slice(step.start + 1, None, step.step) for step in (down, right))
-    here = pixels[down, right]
+def measure(image: Image.Image) -> ImageHealth:
+    """Health of a picture of mode L or RGB, of at least 2 px a side, from at most GRID² even places and neighbours."""
+    here = _sample(image, right=0, down=0)
+    brightest = np.maximum(
+        np.maximum(here[..., 0], here[..., 1]), here[..., 2]
+    )  # `max` over three takes 20 times as long
     level = here @ LUMA
     mean, variance = float(level.mean()), float(level.var())
-    steps = [(pixels[down, beside] @ LUMA - level) ** 2, (pixels[below, right] @ LUMA - level) ** 2]
+    steps = [(_sample(image, right=x, down=y) @ LUMA - level) ** 2 for x, y in ((1, 0), (0, 1))]
     roughness = float(np.mean([step.mean() for step in steps]))
     return ImageHealth(
         mean=mean,
         contrast=variance**0.5 / mean if mean > 0 else 0.0,
         sharpness=roughness / (2 * variance) if variance > 0 else 0.0,
-        saturated_share=float((here.max(axis=2) >= SATURATED).mean()),
+        saturated_share=float((brightest >= SATURATED).mean()),
     )
+
+
+def _sample(image: Image.Image, *, right: int, down: int) -> Pixels:
+    """(h,w,3) of every n-th pixel of every n-th row, so many px to the right and down; copies nothing else."""
+    steps = [-(-side // GRID) for side in image.size]
+    size = [-(-(side - 1) // step) for side, step in zip(image.size, steps, strict=True)]
+    # the centre of a pixel of the sample, in px from its corner, is that of the pixel it stands for
+    (across, along), (x, y) = steps, (right + (1 - steps[0]) / 2, down + (1 - steps[1]) / 2)
+    found = image.transform((size[0], size[1]), Transform.AFFINE, (across, 0, x, 0, along, y), Resampling.NEAREST)
+    return np.asarray(found.convert("RGB"))

@@ -1,11 +1,12 @@
-"""An opened picture of any pixel type → 8-bit RGB, and how it must be turned to stand upright.
+"""An opened picture of any pixel type → 8-bit grey or RGB, and how it must be turned to stand upright.
 
-In: what Pillow opened, its header already checked. Out: a Pillow picture of mode RGB, as stored; the turn.
+In: what Pillow opened, its header already checked. Out: a Pillow picture of mode L or RGB, as stored; the turn.
 Refuses: pixels without one agreed meaning in 8-bit RGB (`UnsupportedPixels`), as transparency, floating point, 32-bit
 integers, LAB; an EXIF block that is none (`CorruptPicture`). No colour profile is applied: CMYK goes by plain formula.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -55,18 +56,18 @@ def turn_of(image: Image.Image) -> Turn | None:
         raise CorruptPicture(f"the EXIF block, which says which way is up, cannot be read: {exc}") from exc
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_8bit(image: Image.Image) -> Image.Image:
     """Decode the first frame and convert it; 16-bit colour keeps its high byte, 16-bit grey is scaled and rounded."""
     image.load()
     mode = image.mode
     if mode in GREY16_MODES:
         _refuse_colour_key(image)
-        return Image.fromarray(_grey8(image)).convert("RGB")
+        return Image.fromarray(_grey8(image))
     if mode == "P" and "transparency" in image.info:
         return _without_alpha(image.convert("RGBA"))
     if mode in OPAQUE_MODES:
         _refuse_colour_key(image)
-        return image.convert("RGB")
+        return image if mode in ("L", "RGB") else image.convert("RGB")
     if mode in ALPHA_MODES:
         return _without_alpha(image.convert("RGBA"))
     raise UnsupportedPixels(
@@ -100,9 +101,12 @@ def _grey8(image: Image.Image) -> npt.NDArray[np.uint8]:
         if tags.get(TIFF_PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO:
             raise UnsupportedPixels("16-bit grey whose zero is white is not read; send it with zero as black")
         (bits,) = tags[TIFF_BITS_PER_SAMPLE]
+    grey: npt.NDArray[np.uint8] = _grey8_of_each(bits)[np.asarray(image)]
+    return grey
+
+
+@cache
+def _grey8_of_each(bits: int) -> npt.NDArray[np.uint8]:
+    """(65536,): the 8-bit grey of each 16-bit one, where white has `bits` bits."""
     white = (1 << bits) - 1
-    grey = np.asarray(image).astype(np.uint32)
-    grey *= 255
-    grey += white // 2
-    grey //= white
-    return grey.astype(np.uint8)
+    return ((np.arange(1 << 16) * 255 + white // 2) // white).astype(np.uint8)

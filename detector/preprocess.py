@@ -1,7 +1,7 @@
 """A decoded picture → the pixels the networks see.
 
-In: (h,w,3) uint8 RGB of any size. Out: (spec.height, spec.width, 3) uint8 RGB, stretched to fit. Refuses nothing.
-Called by training and serving alike: this resampling is part of what a score means.
+In: an 8-bit grey or RGB picture of any size. Out: (spec.height, spec.width, 3) uint8 RGB, stretched to fit. Refuses
+nothing. Called by training and serving alike: this resampling is part of what a score means.
 """
 
 import numpy as np
@@ -19,8 +19,11 @@ FILTERS: dict[Resample, Resampling] = {
 }
 
 
-def resize_to_input(pixels: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.uint8]:
-    """(h,w,3) → (spec.height, spec.width, 3), contiguous and writable; each output pixel sees its whole footprint."""
+def resize_to_input(image: Image.Image, spec: InputSpec) -> npt.NDArray[np.uint8]:
+    """(spec.height, spec.width, 3), contiguous and writable; each output pixel sees its whole footprint.
+
+    What Pillow holds is resized where it lies, and grey as one channel: to copy it first would take as long again.
+    """
     # reducing_gap stays None: it would shrink in a first coarse step, and small defects would fade with it
-    resized = Image.fromarray(pixels).resize((spec.width, spec.height), FILTERS[spec.resample])
-    return np.array(resized)
+    resized = image.resize((spec.width, spec.height), FILTERS[spec.resample])
+    return np.array(resized.convert("RGB"))

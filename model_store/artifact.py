@@ -6,6 +6,7 @@ Refuses: everything that FORMAT.md does, in this order: names, sizes, manifest, 
 """
 
 import hashlib
+import logging
 import math
 import os
 import platform
@@ -20,16 +21,16 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from detector.build import build_detector, load_detector_weights
+from detector.build import join_parts, load_detector_weights
 from detector.calibration import Calibration
-from detector.decode import decode
+from detector.decode import DECODERS, decode
 from detector.engine import arrange
 from detector.errors import DecodeError, SpecError, WeightsMismatch
 from detector.image_health import HealthReference
 from detector.pipeline import Detector, EngineName, stack
 from detector.preprocess import resize_to_input
 from detector.spec import DetectorSpec
-from model_store.backbones import BackboneStore
+from model_store.backbones import BackboneStore, Place
 from model_store.disk import read_capped, write_folder
 from model_store.errors import (
     GoldenMismatch,
@@ -58,7 +59,9 @@ from model_store.manifest import (
 MAX_WEIGHTS_BYTES = 2 << 30
 MAX_GOLDEN_BYTES = 32 << 20  # the largest picture that the service decodes
 FLOAT_BYTES = 4
-LIBRARIES = ("numpy", "pillow", "safetensors", "timm", "torch")  # what a score can depend on
+LIBRARIES = ("numpy", "safetensors", "timm", "torch")  # what a score can depend on, beside DECODERS
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +115,18 @@ def save_artifact(directory: Path, draft: Draft, version: int) -> Manifest:
 def load_artifact(
     directory: Path, backbones: BackboneStore, device: torch.device, engine: EngineName = "folded"
 ) -> LoadedModel:
-    """A version, ready on `device`, checked from its file names to its golden scores."""
+    """A version, ready on `device`, checked from its file names to its golden scores.
+
+    Logs a warning where another decoder than export's reads its pictures: golden scores agree, others may differ a bit.
+    """
     present = _list_files(directory)
     manifest, digest = read_manifest(directory)
     _check_listing(directory, present, manifest)
     contents = {name: _read_checked(directory, name, sha256) for name, sha256 in manifest.files.items()}
-    detector = arrange(_detector(manifest.detector, contents.pop(WEIGHTS), backbones).to(device), engine)
+    detector = _detector(manifest.detector, contents.pop(WEIGHTS), backbones, device, engine)
     delta = _golden_delta(detector, manifest, contents, device)
+    if changes := _other_decoders(manifest):
+        log.warning("%s@%d: %s; golden scores differ by %.1e", manifest.product, manifest.version, changes, delta)
     return LoadedModel(detector, manifest, digest, delta)
 
 
@@ -132,13 +140,19 @@ def _manifest(draft: Draft, version: int, files: Mapping[str, bytes]) -> Manifes
         "calibration": draft.calibration,
         "training": draft.training,
         "metrics": dict(draft.metrics),
-        "libraries": {"python": platform.python_version(), **{name: installed(name) for name in LIBRARIES}},
+        "libraries": {"python": platform.python_version(), **{name: installed(name) for name in LIBRARIES}, **DECODERS},
         "golden": tuple({"file": name, "score": score} for name, score in sorted(draft.golden_scores.items())),
         "golden_tolerance": draft.golden_tolerance,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         "image_health": draft.image_health,
     }
     return validate_manifest(fields)
+
+
+def _other_decoders(manifest: Manifest) -> str:
+    """`pillow 12.0.0 at export, 13.0.0 here`, of what both name."""
+    named = ((name, manifest.libraries.get(name, here), here) for name, here in DECODERS.items())
+    return ", ".join(f"{name} {then} at export, {here} here" for name, then, here in named if then != here)
 
 
 def _limit(name: str) -> int:
@@ -188,16 +202,21 @@ def _read_checked(directory: Path, name: str, sha256: str) -> bytes:
     return data
 
 
-def _detector(spec: DetectorSpec, data: bytes, backbones: BackboneStore) -> Detector:
+def _detector(
+    spec: DetectorSpec, data: bytes, backbones: BackboneStore, device: torch.device, engine: EngineName
+) -> Detector:
     tensors = _tensors(data)
     _check_scale(spec, len(data))
-    backbone = None if spec.backbone is None else backbones.load(spec.backbone.digest)
+    size, backbone = spec.input, None
     try:
-        detector = build_detector(spec, backbone, most_bytes=len(data))
+        if spec.backbone is not None:
+            place = Place(size.height, size.width, str(device), engine)
+            backbone = backbones.network(spec.backbone, place)
+        detector = join_parts(spec, backbone, most_bytes=len(data))
         load_detector_weights(detector, tensors)
     except (WeightsMismatch, SpecError) as exc:
         raise WeightsInvalid(f"weights and spec do not fit: {exc}") from exc
-    return detector
+    return arrange(detector.to(device), engine)
 
 
 def _tensors(data: bytes) -> dict[str, Tensor]:
@@ -236,4 +255,4 @@ def _score(detector: Detector, name: str, data: bytes, device: torch.device) -> 
         picture = decode(data, spec)
     except DecodeError as exc:
         raise GoldenMismatch(f"{name} is no picture: {exc}") from exc
-    return float(detector(stack([resize_to_input(picture.pixels, spec)], device)).score.item())
+    return float(detector(stack([resize_to_input(picture.image, spec)], device)).score.item())

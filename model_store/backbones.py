@@ -6,16 +6,20 @@ checked. Refuses: weights that do not fit the named network (`BackboneInvalid`),
 
 import hashlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 import safetensors.torch
 import timm
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from detector.backbone import create_network
+from detector.backbone import Backbone, build_backbone, create_network
 from detector.errors import SpecError
+from detector.pipeline import EngineName
 from detector.spec import BackboneSpec
 from model_store.checkpoint import fit_to, read_checkpoint
 from model_store.disk import read_capped, subfolders, write_folder
@@ -40,8 +44,24 @@ Triple = tuple[float, float, float]
 _SPEC = TypeAdapter(BackboneSpec)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where, and for what, a network is in memory."""
+
+    height: int
+    """Of the pictures that it sees, in px."""
+    width: int
+    device: str
+    engine: EngineName
+    """What arranges it, and may do so again: twice is as once."""
+
+
+_BUILT: WeakValueDictionary[tuple[BackboneSpec, Place], Backbone] = WeakValueDictionary()
+_BUILDING = Lock()
+
+
 class BackboneStore:
-    """The `backbones` folder of a model store. Holds nothing in memory."""
+    """The `backbones` folder of a model store. Holds nothing in memory itself; see `network`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -70,6 +90,19 @@ class BackboneStore:
         if hashlib.sha256(data).hexdigest() != digest:
             raise HashMismatch(f"the weights of backbone {digest[:12]} were changed")
         return read_checkpoint(data, ".safetensors")
+
+    def network(self, spec: BackboneSpec, place: Place) -> Backbone:
+        """One network for all that hold it in one place at this moment: nobody may change it but as its engine does.
+
+        Raises what `load` does, `WeightsMismatch` and `SpecError`.
+        """
+        with _BUILDING:
+            backbone = _BUILT.get((spec, place))
+            if backbone is None:
+                weights = self.load(spec.digest)
+                backbone = build_backbone(spec, weights, height=place.height, width=place.width).to(place.device)
+                _BUILT[spec, place] = backbone
+            return backbone
 
     def find(self, reference: str) -> BackboneSpec:
         """By digest, by at least 8 of its first digits, or by timm name."""

@@ -57,7 +57,7 @@ def calibrate_scores(scored: Scores, *, promise: float, review_rate: float) -> C
 
 def measure_health(samples: Sequence[Sample], spec: InputSpec) -> HealthReference:
     """Health of the pictures before they are resized, as the service measures it on each part."""
-    return summarise([measure(decode(sample.path.read_bytes(), spec, LIMITS).pixels) for sample in samples])
+    return summarise([measure(decode(sample.path.read_bytes(), spec, LIMITS).image) for sample in samples])
 
 
 def pick_device(name: str) -> torch.device:

@@ -111,7 +111,7 @@ def load_pictures(samples: Sequence[Sample], spec: InputSpec) -> npt.NDArray[np.
 
 def load_picture(path: Path, spec: InputSpec) -> npt.NDArray[np.uint8]:
     """One file → (H,W,3) uint8."""
-    return resize_to_input(decode(path.read_bytes(), spec, LIMITS).pixels, spec)
+    return resize_to_input(decode(path.read_bytes(), spec, LIMITS).image, spec)
 
 
 def load_mask(path: Path, *, height: int, width: int) -> npt.NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from detector.heatmap import HeatmapScale, overlay
 from detector.image_health import measure
@@ -171,7 +172,7 @@ def _suspicion_chart(suspicions: dict[int, Suspicion]) -> Chart | None:
 
 
 def _exposed(look: Look, pixels: Pictures) -> Thumb:
-    share = measure(pixels).saturated_share
+    share = measure(Image.fromarray(pixels)).saturated_share
     return _thumb(look.sample, pixels, f"mean {look.brightness:.0f} of 255, {share:.1%} clipped")
 
 

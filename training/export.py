@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from PIL import Image
 
 from detector.build import detector_weights
 from detector.calibration import Calibration
@@ -51,7 +51,7 @@ def export(  # noqa: PLR0913 -- a version is made of these
         data = path.read_bytes()
         picture = decode(data, detector.spec.input, LIMITS)
         name = f"golden/{number:04d}.{SUFFIX[picture.format]}"
-        pictures[name], scores[name] = data, _score(served, picture.pixels)
+        pictures[name], scores[name] = data, _score(served, picture.image)
     draft = Draft(
         product=product,
         detector=detector.spec,
@@ -66,6 +66,6 @@ def export(  # noqa: PLR0913 -- a version is made of these
     return Registry(store).publish(draft, activate=activate)
 
 
-def _score(detector: Detector, pixels: npt.NDArray[np.uint8]) -> float:
+def _score(detector: Detector, image: Image.Image) -> float:
     device: torch.device = next(detector.parameters()).device
-    return float(detector(stack([resize_to_input(pixels, detector.spec.input)], device)).score)
+    return float(detector(stack([resize_to_input(image, detector.spec.input)], device)).score)

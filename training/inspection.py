@@ -56,7 +56,7 @@ def inspect_file(model: LoadedModel, path: Path) -> Inspected:
     """Decode, resize, score and judge one file; a `DecodeError` names it."""
     calibration, spec = model.manifest.calibration, model.detector.spec.input
     picture = _decode(path, spec)
-    pixels = resize_to_input(picture.pixels, spec)
+    pixels = resize_to_input(picture.image, spec)
     seen = model.detector.explain(stack([pixels], CPU))
     regions = find_regions(
         seen.heatmap[0].numpy(), calibration.ng_above, picture_width=picture.width, picture_height=picture.height

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import ours
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from detector.build import build_detector
@@ -82,8 +83,8 @@ def load(samples: Sequence[Sample], state: State, seed: int) -> Placed:
         white = np.repeat(mark[..., None], 3, axis=2).astype(np.uint8) * 255
         change = {"as they are": _stay, "shifted": _shift, "cut at random": _cut}[state]
         (pixels, white), offset = change((pixels, white), random)
-        pictures.append(resize_to_input(pixels, INPUT))
-        masks.append(resize_to_input(white, replace(INPUT, resample="box"))[..., 0] > 0)
+        pictures.append(resize_to_input(Image.fromarray(pixels), INPUT))
+        masks.append(resize_to_input(Image.fromarray(white), replace(INPUT, resample="box"))[..., 0] > 0)
         offsets.append(offset * (INPUT.height, INPUT.width) / np.array(pixels.shape[:2]))
     has_masks = any(sample.mask is not None for sample in samples)
     return Placed(np.stack(pictures), np.array(offsets), np.stack(masks) if has_masks else None)

@@ -52,7 +52,7 @@ class Trained:
         self._mean, self._std = table.mean(0), table.std(0) + 1
         scores = [self.score(picture) for picture in train[90:]]
         self.calibration: Calibration = calibrate(scores, promise=0.02, review_rate=0.03, map_floor=0)
-        self.health: HealthReference = summarise([measure(picture) for picture in train[90:]])
+        self.health: HealthReference = summarise([measure(Image.fromarray(picture)) for picture in train[90:]])
 
     def score(self, picture: Picture) -> float:
         return float(np.sort(np.abs((cells(picture) - self._mean) / self._std))[-20:].mean())
@@ -69,7 +69,7 @@ def causes(product: str, change: Change, parts: int) -> Iterator[Cause]:
     monitor = Monitor(model.calibration, model.health, 0.02)
     for part in range(parts):
         picture = change(model.line[part % len(model.line)], part / parts)
-        health = astuple(measure(picture))
+        health = astuple(measure(Image.fromarray(picture)))
         monitor.add(PastPart(0, None, model.score(picture), model.calibration.revision, *health))
         if part % 5 == 4:
             yield monitor.report("", 1).cause

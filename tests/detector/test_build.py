@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 
-from detector.build import build_detector, detector_weights, load_detector_weights
+from detector.build import build_detector, detector_weights, join_parts, load_detector_weights
 from detector.errors import SpecError, WeightsMismatch
 from detector.pipeline import Detector, score_together
 from detector.spec import (
@@ -98,7 +98,7 @@ def test_statistics_that_the_weights_could_not_fill_are_not_allocated() -> None:
         evidence=EvidenceSpec(maps=("encoder",), encoder=FeatureSpec(levels=(0,), stride=1, dimensions=1024)),
     )
     with pytest.raises(WeightsMismatch, match="bytes of statistics"):
-        build_detector(spec, most_bytes=1 << 20)
+        join_parts(spec, None, most_bytes=1 << 20)
 
 
 def test_products_of_one_backbone_see_alike_and_assess_apart() -> None:

@@ -145,13 +145,19 @@ def test_a_scaled_jpeg_gives_nearly_the_input_of_the_whole_one() -> None:
     data = encoded(part(1024, 1024), "jpeg", quality=95)
     scaled, whole = decode(data, SMALL), decode(data, UNSCALED)
     assert scaled.pixels.shape == (128, 128, 3)
-    difference = resize_to_input(scaled.pixels, SMALL).astype(int) - resize_to_input(whole.pixels, SMALL)
+    difference = resize_to_input(scaled.image, SMALL).astype(int) - resize_to_input(whole.image, SMALL)
     assert np.abs(difference).max() <= 4
 
 
 def test_decoding_twice_gives_the_same_bits() -> None:
     data = encoded(part(600, 400), "jpeg")
     np.testing.assert_array_equal(decode(data, SMALL).pixels, decode(data, SMALL).pixels)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "bmp", "tiff"])
+def test_a_grey_picture_stays_one_channel(kind: str) -> None:
+    picture = decode(saved(Image.fromarray(part()).convert("L"), kind), SMALL)
+    assert (picture.image.mode, picture.pixels.shape) == ("L", part().shape)
 
 
 def test_pixels_cannot_be_written_to() -> None:

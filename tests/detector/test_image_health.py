@@ -5,12 +5,18 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from detector import image_health
 from detector.errors import CalibrationError
-from detector.image_health import ImageHealth, measure, summarise
+from detector.image_health import ImageHealth, summarise
 
 Picture = npt.NDArray[np.uint8]
+
+
+def measure(pixels: Picture) -> ImageHealth:
+    return image_health.measure(Image.fromarray(pixels))
 
 
 @pytest.fixture
@@ -59,6 +65,18 @@ def test_a_large_picture_is_measured_from_samples_as_the_whole_would_be(picture:
     level = large[..., 0] / 255
     assert measure(large).mean == pytest.approx(level.mean(), rel=0.02)
     assert measure(large).contrast == pytest.approx(level.std() / level.mean(), rel=0.05)
+
+
+def test_a_grey_picture_is_as_healthy_as_its_colour_twin(picture: Picture) -> None:
+    assert measure(picture[..., 0]) == measure(picture)
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (127, 128), (129, 128), (300, 421), (1000, 255)])
+def test_samples_are_the_pixels_of_an_even_grid(height: int, width: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    down, along = (-(-side // image_health.GRID) for side in (height, width))
+    expected = pixels[: height - 1 : down, 1:width:along]
+    np.testing.assert_array_equal(image_health._sample(Image.fromarray(pixels), right=1, down=0), expected)
 
 
 def test_a_reference_is_the_mean_and_spread_of_its_pictures() -> None:

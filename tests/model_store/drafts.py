@@ -60,7 +60,7 @@ def png(random: np.random.Generator) -> bytes:
 
 def score_of(detector: Detector, picture: bytes) -> float:
     """The service's own path."""
-    pixels = resize_to_input(decode(picture, detector.spec.input).pixels, detector.spec.input)
+    pixels = resize_to_input(decode(picture, detector.spec.input).image, detector.spec.input)
     return float(detector(stack([pixels], torch.device("cpu"))).score)
 
 

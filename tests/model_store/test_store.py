@@ -1,19 +1,23 @@
 """A version goes in and comes out the same, in another process too; writers lose nothing."""
 
+import gc
 import json
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 
 from detector.image_health import ImageHealth, summarise
 from model_store.__main__ import main
 from model_store.active import Activation, read_activation
 from model_store.artifact import load_artifact, save_artifact
-from model_store.backbones import BackboneStore
+from model_store.backbones import BackboneStore, Place
 from model_store.errors import BackboneInvalid, NothingToRollBack, UnknownProduct, UnknownVersion, VersionExists
 from model_store.manifest import read_manifest
 from model_store.registry import Registry
@@ -25,7 +29,7 @@ LOAD = """
 import sys, torch
 from pathlib import Path
 from model_store.artifact import load_artifact
-from model_store.backbones import BackboneStore
+from model_store.backbones import BackboneStore, Place
 model = load_artifact(Path(sys.argv[1]), BackboneStore(Path('none')), torch.device('cpu'))
 print(model.digest, model.golden_delta)
 """
@@ -68,6 +72,20 @@ def test_another_process_loads_a_version_and_gets_the_same_scores(tmp_path: Path
     there = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
     assert there[0] == here.digest
     assert float(there[1]) < 1e-6
+
+
+def test_another_decoder_than_at_export_is_told_and_the_same_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    version, backbones = Registry(tmp_path).publish(make_draft(), activate=True).path, BackboneStore(tmp_path)
+    load_artifact(version, backbones, torch.device("cpu"))
+    assert not caplog.messages
+    manifest = json.loads((version / "manifest.json").read_bytes())
+    here = manifest["libraries"]["libjpeg-turbo"]
+    manifest["libraries"]["libjpeg-turbo"] = "2.1.0"
+    (version / "manifest.json").write_text(json.dumps(manifest))
+    load_artifact(version, backbones, torch.device("cpu"))
+    assert f"libjpeg-turbo 2.1.0 at export, {here} here" in caplog.text
 
 
 def test_a_version_is_written_once(tmp_path: Path) -> None:
@@ -131,6 +149,20 @@ def test_the_shared_mobilenet_is_imported_once_by_its_digest(tmp_path: Path) -> 
     assert store.import_file(weights, name="mobilenetv2_100", pad_type="same") == first
     assert store.default() == first
     assert len(store.load(first.digest)) > 100
+
+
+def test_one_backbone_is_in_memory_for_all_that_hold_it_and_no_longer(tmp_path: Path) -> None:
+    store, file = BackboneStore(tmp_path), tmp_path / "weights.safetensors"
+    save_file(timm.create_model("mobilenetv2_050", num_classes=0).state_dict(), file)
+    spec = store.import_file(file, name="mobilenetv2_050")
+    held = store.network(spec, Place(32, 32, "cpu", "folded"))
+    assert BackboneStore(tmp_path).network(spec, Place(32, 32, "cpu", "folded")) is held
+    assert store.network(spec, Place(64, 32, "cpu", "folded")) is not held
+    assert store.network(spec, Place(32, 32, "cpu", "reference")) is not held
+    gone = weakref.ref(held)
+    del held
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_dino_checkpoint_is_imported_without_running_its_pickle(tmp_path: Path) -> None:
