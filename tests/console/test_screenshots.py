@@ -1,4 +1,4 @@
-"""docs/images/console-*.webp: every view, with the ball screws of ../shared/data on the model trained of them.
+"""docs/images/console-*.webp: every view, with parts of ../shared/data on the models trained of them.
 
 `INSPECT_MODEL_STORE=… pytest -m slow tests/console/test_screenshots.py`; var/models by itself. Skips without either.
 """
@@ -12,26 +12,28 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.console.line import ROOT, Line
 from tests.e2e.process import started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-PRODUCT = "ball-screw"
+KINDS = {"magnetic-tile": "crack", "ball-screw": "pitting"}  # product → its defect
 STORE = Path(os.environ.get("INSPECT_MODEL_STORE", ROOT / "var/models"))
-PARTS = ROOT.parent / "shared/data" / PRODUCT / "test"
+DATA = ROOT.parent / "shared/data"
 IMAGES = ROOT / "docs/images"
 COUNT, BROKEN = 120, 40
+FLIPS = 4  # parts that the moved threshold judges otherwise
 DEFECTIVE = 0.15  # of the parts
 JPEG = {"Content-Type": "image/jpeg"}
 
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    for needed in (STORE / "products" / PRODUCT, PARTS):
-        if not needed.is_dir():
-            pytest.skip(f"{needed} is not here")
+    for product in KINDS:
+        for needed in (STORE / "products" / product, DATA / product):
+            if not needed.is_dir():
+                pytest.skip(f"{needed} is not here")
     with (
         started(STORE, tmp_path_factory.mktemp("data"), KEEP_PICTURES="all") as (_, address),
         httpx.Client(base_url=address, timeout=60) as client,
@@ -42,15 +44,20 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
 
 
 def inspect_parts(line: Line) -> None:
-    """Parts of two stations; one picture breaks off, and the last part is defective, so that the line shows both."""
-    random = np.random.default_rng(2)
-    good, defective = (sorted((PARTS / kind).iterdir()) for kind in ("good", "pitting"))
+    """A station for each product; one picture breaks off, and the last tile is defective: the line shows both."""
+    random, products = np.random.default_rng(2), list(KINDS)
     for number in range(COUNT):
-        is_defective = random.random() < DEFECTIVE or number == COUNT - 1
-        data = (defective if is_defective else good)[number % 100].read_bytes()
-        query = {"product": PRODUCT, "part_id": f"C-{4100 + number}", "station": f"Camera {1 + number % 2}"}
+        product = products[number % 2]
+        kind = KINDS[product] if random.random() < DEFECTIVE or number == COUNT - 2 else "good"
+        data = picture(product, kind, number // 2)
+        query = {"product": product, "part_id": f"C-{4100 + number}", "station": f"Camera {1 + number % 2}"}
         query |= {"job": "LOT-7", "inline": "false", "heatmap": "png"}
         line.client.post("/inspect", params=query, content=data if number != BROKEN else data[:900], headers=JPEG)
+
+
+def picture(product: str, kind: str, number: int) -> bytes:
+    files = sorted((DATA / product / "test" / kind).iterdir())
+    return files[number % len(files)].read_bytes()
 
 
 def shoot(page: Page, name: str) -> None:
@@ -83,20 +90,18 @@ def test_the_review_queue(page: Page, line: Line) -> None:
 
 
 def test_a_product(page: Page, line: Line) -> None:
-    page.goto(f"{line.address}/console#/products/{PRODUCT}")
+    page.goto(f"{line.address}/console#/products/magnetic-tile")
     handle = page.get_by_role("slider", name="NG above")
-    for _ in range(6):
+    flips = page.locator(".flips li")
+    while flips.count() < FLIPS:
         handle.press("ArrowLeft")
-    expect(page.locator(".flips li").first).to_be_visible()
     shoot(page, "products")
 
 
 def test_a_trial(page: Page, line: Line) -> None:
     page.goto(f"{line.address}/console#/try")
-    data = sorted((PARTS / "pitting").iterdir())[7].read_bytes()
-    file = {"name": "found.jpg", "mimeType": "image/jpeg", "buffer": data}
-    if page.get_by_label("Product").count():
-        page.get_by_label("Product").select_option(PRODUCT)
+    page.get_by_label("Product").select_option("ball-screw")
+    file = {"name": "found.jpg", "mimeType": "image/jpeg", "buffer": picture("ball-screw", "pitting", 7)}
     page.locator("input[type=file]").set_input_files(file)
     page.wait_for_selector(".try-report")
     shoot(page, "try")
