@@ -193,6 +193,8 @@ def _products(sources: Sources, read: _Read) -> Iterator[Metric]:
     versions = dict.fromkeys(sources.catalog.failures.keys() & set(read.products), 0)
     versions |= {name: served.ref.version for name in read.products if (served := sources.catalog.served(name))}
     yield _family("inspect_serving_version", [((name,), version) for name, version in versions.items()])
+    refused = [((name,), name in sources.catalog.failures) for name in read.products]
+    yield _family("inspect_version_refused", refused)
     yield _family("inspect_golden_delta", [((name,), delta) for name, delta in sources.pool.golden_delta.items()])
     yield _one("inspect_quarantined_pictures", len(sources.quarantine))
 

@@ -161,6 +161,13 @@ METRICS = (
         ("product",),
     ),
     Metric(
+        "inspect_version_refused",
+        "gauge",
+        "Products",
+        "1: the store's active version was tried and does not serve; the one before it goes on, where there was one.",
+        ("product",),
+    ),
+    Metric(
         "inspect_golden_delta", "gauge", "Products", "Largest golden score difference at the last load.", ("product",)
     ),
     Metric("inspect_quarantined_pictures", "gauge", "Products", "Pictures that killed workers, put away for an hour."),

@@ -20,7 +20,10 @@ ENGINE = Dashboard(
                 "That serves; 0: none loads",
                 "stat",
                 8,
-                ((f"inspect_serving_version{PRODUCT}", "{{product}}"),),
+                (
+                    (f"inspect_serving_version{PRODUCT}", "{{product}}"),
+                    (f"-inspect_version_refused{PRODUCT} < 0", "{{product}}: a new one is refused"),
+                ),
                 steps=ON_OFF,
             ),
             Panel(

@@ -96,6 +96,22 @@ def test_a_version_that_does_not_load_is_refused_and_the_one_before_goes_on(clie
     assert Registry(folder / "store").active("plate") == 1
 
 
+def test_a_version_that_was_made_active_on_disk_and_does_not_load_is_in_the_metrics(
+    client: TestClient, folder: Path
+) -> None:
+    refused = 'inspect_version_refused{product="plate"} 1.0'
+    assert refused not in client.get("/metrics").text
+    Registry(folder / "store").activate("plate", 3)
+    end = time.monotonic() + 10
+    while refused not in client.get("/metrics").text:
+        assert serves(client) == 1
+        assert time.monotonic() < end
+    Registry(folder / "store").activate("plate", 1)
+    while refused in client.get("/metrics").text:
+        assert serves(client) == 1
+        assert time.monotonic() < end
+
+
 def test_a_rollback_is_one_call(client: TestClient) -> None:
     client.post("/products/plate/versions/2/activate")
     assert client.post("/products/plate/rollback").json()["version"] == 1
@@ -161,7 +177,7 @@ def test_a_product_for_which_a_serving_one_would_have_to_go_is_refused_until_tha
         assert (status, answer["code"]) == (507, "product.no_room")
         assert f"a@1 ({sizes[0]} bytes, pinned)" in answer["detail"]
         assert client.get("/status").json()["workers"][0]["memory"] == [
-            {"model": "a@1", "state": "pinned", "bytes": sizes[0]}
+            {"model": "a@1", "state": "pinned", "bytes": sizes[0], "engine": "mean"}
         ]
         assert client.post("/products/a/release").status_code == 200
         assert client.post("/products/b/versions/1/activate").status_code == 200
