@@ -32,6 +32,7 @@ def draw(rows: Sequence[Row], title: str) -> str | None:
         figure.suptitle(title, fontsize=9, color=GREY)
         for axes, head in zip(figure.subplots(1, len(numbers), sharey=True, squeeze=False)[0], numbers, strict=True):
             _panel(axes, head, labels, [float(str(row[head])) for row in rows])
+        figure.axes[0].invert_yaxis()  # they share it: the first row on top
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
@@ -42,7 +43,6 @@ def _panel(axes: Axes, head: str, labels: Sequence[str], values: Sequence[float]
     bars = axes.barh(places, values, color=COLOUR, height=0.6)
     axes.bar_label(bars, [f"{value:.4g}" for value in values], padding=2, fontsize=7)
     axes.set_yticks(places, labels)
-    axes.invert_yaxis()
     axes.set_title(head, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.25)
