@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakValueDictionary
 
+import numpy as np
+
 from app.pool import Pool
 from app.pool_errors import PoolError
 from app.residency import weigh
 from app.work import ModelRef
+from detector.spec import InputSpec
 from model_store.errors import ArtifactError
 from model_store.manifest import Manifest, read_manifest
 from model_store.registry import Registry, VersionRef
@@ -125,6 +128,7 @@ class Catalog:
         self._pool.pins.hold(pin, digest)
         try:
             await self._pool.prepare(ref)
+            await self._warm_up(ref, manifest.detector.input)
         except BaseException:
             self._pool.pins.drop(pin)
             raise
@@ -148,6 +152,13 @@ class Catalog:
     def turn(self, product: str) -> asyncio.Lock:
         """Held by whoever decides what serves `product`."""
         return self._turns.setdefault(product, asyncio.Lock())
+
+    async def _warm_up(self, ref: ModelRef, size: InputSpec) -> None:
+        """Score a black picture, the way that parts go: the first part waits for nothing that comes up only with it."""
+        try:
+            await self._pool.submit(ref, np.zeros((size.height, size.width, 3), np.uint8))
+        except PoolError as error:  # its golden pictures were scored: it serves
+            log.warning("%s was loaded and not warmed up: %s", ref, error)
 
     def _load_in_background(self, product: str) -> asyncio.Task[None]:
         """One load of a product at a time, whoever waits for it."""
