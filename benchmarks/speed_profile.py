@@ -64,9 +64,9 @@ def _whole(threads: int, rounds: int) -> list[Row]:
     subjects: dict[str, Callable[[torch.Tensor], object]] = {LITERAL: literal_ear(make("ear", "reference"))}
     for name in ("EAR", "features", "residual"):
         subjects |= {f"{name}, {engine}": make(name.lower(), engine) for engine in ENGINES}
-    often = measure({name: _on(run, picture) for name, run in subjects.items()}, rounds=rounds)
+    often = measure({name: _on(run, picture) for name, run in subjects.items()}, rounds=rounds, warm_up=1)
     slow = {RIAD: make("riad", "reference"), "RIAD, folded": make("riad", "folded")}
-    often |= measure({name: _on(run, picture) for name, run in slow.items()}, rounds=max(3, rounds // 5), warm_up=1)
+    often |= measure({name: _on(run, picture) for name, run in slow.items()}, rounds=2, warm_up=0)
     return [
         {
             "what": name,
