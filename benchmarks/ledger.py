@@ -42,6 +42,7 @@ WRITERS = (1, 8, 32)
 STEP = 5_000  # rows a statement when the table of the poll is filled
 POLLS = 1_000
 ROUNDS = 8
+DISK = Path("var").absolute()  # /tmp may be memory
 
 
 def main() -> None:
@@ -63,7 +64,8 @@ def main() -> None:
 @contextmanager
 def _databases(name: str) -> Iterator[Callable[[], URL]]:
     """What makes a new one, with the schema of today."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, ExitStack() as stack:  # not /tmp, which may be memory
+    DISK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=DISK) as folder, ExitStack() as stack:
         server = stack.enter_context(cluster(fsync="on")) if name == "postgresql" else None
         numbers = count()
 

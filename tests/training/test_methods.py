@@ -75,7 +75,7 @@ def test_the_attenuator_plugs_into_any_saliency(work: Path, kind: str) -> None:
 
 
 def test_dinos_attention_is_fitted_exported_loaded_and_served_as_measured(work: Path, weight_files: list[str]) -> None:
-    model = train(work, "ear-fader", f"backbone={weight_files[0]}")
+    model = train(work, "ear-fader", f"backbone={weight_files[0]}", "input.height=32", "input.width=32")
     assert model.manifest.detector.backbone is not None
     assert model.manifest.detector.backbone.digest == weight_files[0]
     assert served_equals_measured(work, model)
