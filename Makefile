@@ -32,7 +32,7 @@ lint: setup ## format, rules, types, import contracts, deployment files
 	deploy/check.sh
 
 test: setup ## the test suite (no GPU tests, no slow ones), on up to four cores
-	$(BIN)/pytest -q -m "not gpu and not slow" -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -q -m "not gpu and not slow" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: setup ## measure the service on this machine (an hour; tables in var/benchmarks)
 	@for name in decode resident_memory cold_start inspect_latency line saturation overload worker_killed cold_load soak; do \

@@ -1,4 +1,7 @@
-"""One Chromium and one service for all tests of the console; a page of its own for each, which must not complain."""
+"""One service for all tests of the console, a Chromium a file, and a page a test, which must not complain.
+
+A file and not longer: Playwright's event loop runs in the tests' own thread, and no other test could run its own there.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from tests.console.line import Line, running
 CHROMIUM = shutil.which("chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is not here; `make services` installs it")
