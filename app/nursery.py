@@ -10,7 +10,7 @@ import multiprocessing
 from multiprocessing import forkserver
 
 CONTEXT = multiprocessing.get_context("forkserver")
-LIGHT = ["app.worker"]  # what every worker needs, whatever it loads
+LIGHT = ["app.nursery_signals", "app.worker"]  # what every worker needs, whatever it loads
 HEAVY = [*LIGHT, "model_store.artifact"]  # torch, timm and all of the detector
 
 CONTEXT.set_forkserver_preload(LIGHT)

@@ -127,7 +127,7 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
     `threads`: CPU threads of one computation.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service decides when to stop
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nor SIGTERM, as supervisors send it; the end of a pipe ends this
     models: Models = {}
 
     def load(order: ToLoad) -> Answer:

@@ -26,7 +26,9 @@ def started(
     port = free_port()
     settings = {"PORT": str(port), "MODEL_STORE": str(store), "DATA": str(data), "LOG_LEVEL": "warning", **environment}
     service = subprocess.Popen(
-        [sys.executable, *program], env=os.environ | PATH | {f"INSPECT_{name}": it for name, it in settings.items()}
+        [sys.executable, *program],
+        env=os.environ | PATH | {f"INSPECT_{name}": it for name, it in settings.items()},
+        start_new_session=True,  # a process group of its own, as a supervisor would give it
     )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}")

@@ -1,5 +1,6 @@
 """SIGTERM: not ready at once, still serving for the grace; a second one ends everything."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -18,13 +19,14 @@ def test_a_stopping_service_is_not_ready_first_serves_for_the_grace_and_a_second
     Registry(tmp_path / "store").publish(make_draft(), activate=True)
     with started(tmp_path / "store", tmp_path / "data", program=FAKE, DRAIN_GRACE_S="60") as (service, address):
         worker = httpx.get(f"{address}/status").json()["workers"][0]["pid"]
-        service.send_signal(signal.SIGTERM)
+        os.killpg(service.pid, signal.SIGTERM)  # workers get it too, and go on
         end = time.monotonic() + 10
         while (answer := httpx.get(f"{address}/readyz")).status_code == 200:
             assert time.monotonic() < end
         assert "stopping" in answer.json()["detail"]
         assert httpx.get(f"{address}/status").json()["draining"] is True
         assert httpx.post(f"{address}/inspect?product=plate", **POST, timeout=60).status_code == 200
+        assert httpx.get(f"{address}/status").json()["workers"][0]["pid"] == worker
         service.send_signal(signal.SIGTERM)
         assert service.wait(10) == 1
         while Path(f"/proc/{worker}").exists():
