@@ -32,6 +32,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Train a product from good pictures only.\n\n"
+    "`lint` looks at the pictures first. "
     "`fit` does everything: check the pictures, fit both networks, set thresholds, measure, publish. "
     "`search` looks for a better configuration without labels. "
     "`inspect` and `compare` ask published versions; the other commands repeat one stage of a run that was fitted.",
