@@ -28,8 +28,8 @@ from training.suspects import OUTLIER, See, Suspicion, see_backbone, see_plain, 
 PAGE = "dataset.html"
 THUMBNAIL = 176  # px
 QUALITY = 80
-MOST = 24  # groups, or pictures, of one kind that are drawn; all are counted
-STRANGEST = 8  # that are drawn at least, also where none is suspected: the eye decides
+MOST = 24  # groups, or pictures, of one kind that are drawn, also where none is suspected; all are counted
+IN_GROUP = 8  # pictures of one group that are drawn
 FEWEST = 10  # good pictures, below which nothing is said of suspects
 ODD_CELLS = 0.001
 """Share of all cells of all good pictures that are as orange as this, or more: one scale for the whole page."""
@@ -91,10 +91,7 @@ def write_dataset_page(dataset: Dataset, config: TrainConfig, out: Path) -> Writ
         exposed_count=len(exposed),
         sigmas=OUTLIER_SIGMAS,
         brightness=brightness_chart([looks[place].brightness for place in good], [look.brightness for look in exposed]),
-        suspects=[
-            _strange(looks[place].sample, pictures[place], suspicions[place], scale)
-            for place in strange[: max(STRANGEST, min(MOST, suspects))]
-        ],
+        suspects=[_strange(looks[place].sample, pictures[place], suspicions[place], scale) for place in strange[:MOST]],
         suspects_count=suspects,
         suspicion=_suspicion_chart(suspicions),
         outlier=OUTLIER,
@@ -142,7 +139,7 @@ def _group(looks: Sequence[Look], pictures: Pictures, places: Sequence[int], goo
     title += "; on both sides: training and test" if len(sides) > 1 else ""
     title += f"; under different labels: {', '.join(sorted(labels))}" if len(labels) > 1 else ""
     thumbs = []
-    for place in places[:STRANGEST]:
+    for place in places[:IN_GROUP]:
         sample = looks[place].sample
         thumbs.append(_thumb(sample, pictures[place], sample.label if place in good else f"test, {sample.label}"))
     return Group(title, thumbs)
