@@ -7,9 +7,10 @@ from dataclasses import replace
 from itertools import count
 
 from app import main
-from app.__main__ import read_settings, start
+from app.cli import read_settings, start
 from app.ledger.ledger import Ledger
 from app.ledger.record import Committed, Record
+from app.nursery import open_nursery
 
 numbers = count(1)
 
@@ -23,5 +24,6 @@ class Forgetful(Ledger):
 
 
 if __name__ == "__main__":  # a worker's process reads this file again
+    open_nursery()
     main.Ledger = Forgetful
     start(read_settings())

@@ -15,7 +15,7 @@ import yaml
 from tests.e2e.process import free_port
 
 ROOT = Path(__file__).parents[2]
-LONGEST_S = 30
+LONGEST_S = 60
 NOTHING_YET: dict[str, list[Any]] = {"result": [], "alerts": []}
 
 
