@@ -53,12 +53,12 @@ def keep_up(page: Page, line: Line, seconds: float) -> None:
     last = page.locator("article.lane .last-part").first
     expect(last).to_have_text(str(len(answered) - 1), timeout=1000 * LATE_S)
     rate = (len(answered) - 1) / (answered[-1] - answered[0])
-    assert rate > 0.9 * RATE, f"this machine posted {rate:.1f} parts a second"
     late = [
         at - answered[part + 1] for at, part in shown if 0 <= part < len(answered) - 1
     ]  # the next was answered, and not shown yet
     longest = page.evaluate("() => window.longest")
     print(f"latest by {max(late):.2f} s, longest frame {longest:.0f} ms, {rate:.1f} parts a second")  # noqa: T201
+    assert rate > 0.9 * RATE, f"this machine posted {rate:.1f} parts a second"
     assert max(late) < LATE_S
     assert longest < STALL_MS
 
