@@ -29,7 +29,7 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--product", default="solar-mono")
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--peers", nargs="*", default=["fastapi", "litserve", "ray", "bentoml"])
+    parser.add_argument("--peers", nargs="*", default=["fastapi", "litserve", "ray"])
     options = parser.parse_args()
     with serving(options.store) as service:
         ours = _measure(service, options)
