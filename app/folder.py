@@ -72,6 +72,11 @@ class Folder:
                     yield Stored(status.st_mtime, _on_disk(status.st_size), f"{folder.name}/{entry.name}")
 
 
+def is_unfinished(name: str) -> bool:
+    """Whether a file of `entries` is what a crash left of a `write`."""
+    return name.rpartition("/")[2].startswith(".")
+
+
 def _on_disk(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 

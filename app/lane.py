@@ -77,8 +77,7 @@ class Lane:
         self.since = datetime.now(UTC)
         self._threads = [self._thread("score", self._run_scoring), self._thread("load", self._run_loading)]
         self._backlog = backlog
-        self._spawn = spawn
-        self._memory = memory
+        self._spawn, self._memory = spawn, memory
         self._is_elsewhere = is_elsewhere
         self._join = join
         self._reloads: deque[ModelRef] = deque()

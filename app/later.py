@@ -1,7 +1,8 @@
 """`Prefer: respond-async`: an inspection that goes on after its request was answered.
 
 In: submissions, and at the start those that a life before promised and did not keep. Out: their verdicts, or errors, in
-the ledger. Refuses: what admission and app/promises.py do, before anything was promised.
+the ledger. Refuses: what admission, app/promises.py and a ledger that takes nothing do, before anything was promised.
+What could not be recorded stays promised, and is tried again: here, or in the next life.
 """
 
 import asyncio
@@ -11,14 +12,16 @@ from contextlib import ExitStack
 
 from app.errors import Refused
 from app.inflight import InFlight
-from app.inspection import Inspection
-from app.ledger.errors import UnknownVerdict
+from app.inspection import Inspected, Inspection
+from app.ledger.errors import LedgerError, LedgerUnavailable, UnknownVerdict
 from app.ledger.ledger import Ledger
+from app.pool_errors import Draining
 from app.promises import Promises
 from app.refusal import Refusals
 from app.submission import Submission
 
 log = logging.getLogger(__name__)
+AGAIN_S = 2.0  # between two attempts to keep what is still promised
 KEPT = 1000  # ids whose verdict turned out to be another's, because a request of the same key was quicker
 
 
@@ -35,11 +38,14 @@ class Later:
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
         self._instead: OrderedDict[str, str] = OrderedDict()
-        self._resumed: dict[str, Submission] = {}
+        self._owed: dict[str, Submission] = {}
+        """Promised before, or tried and not recorded."""
         self._is_stopping = False
 
     async def start(self, submission: Submission) -> None:
         """Hold the picture from now on, and inspect it in the background, even if that is in another life."""
+        if not self._ledger.takes_verdicts:
+            raise LedgerUnavailable(self._ledger.trouble or "the ledger's journal is full")
         with ExitStack() as held:
             held.enter_context(self._inflight.held(submission))
             await asyncio.to_thread(self._promises.make, submission)
@@ -49,24 +55,23 @@ class Later:
 
     async def recall(self) -> None:
         """Know again what a life before promised."""
-        for submission in await asyncio.to_thread(self._promises.outstanding):
-            if await self._has_verdict(submission.id):
-                await asyncio.to_thread(self._promises.forget, submission)
-            else:
-                self._resumed[submission.id] = submission
+        self._owed = {each.id: each for each in await asyncio.to_thread(self._promises.outstanding)}
 
     async def resume(self) -> None:
-        """Keep what a life before promised, one after another."""
-        for submission in tuple(self._resumed.values()):
-            if self._is_stopping:
-                return
-            log.info("verdict %s was promised before the service was started again", submission.id)
-            await self._run(submission, ExitStack())  # admission let it in once
-            del self._resumed[submission.id]
+        """Keep what is owed, one after another, again and again; ends when it is cancelled."""
+        while not self._is_stopping:
+            try:
+                await self._ledger.probe()
+                for submission in tuple(self._owed.values()):
+                    if self._ledger.takes_verdicts and not self._is_stopping:
+                        await self._keep(submission)
+            except LedgerError as error:
+                log.warning("what is promised waits for the ledger: %s", error)
+            await asyncio.sleep(AGAIN_S)
 
     def find(self, verdict_id: str) -> Submission | None:
         """The submission whose verdict is still to come."""
-        return self._inflight.find(verdict_id) or self._resumed.get(verdict_id)
+        return self._inflight.find(verdict_id) or self._owed.get(verdict_id)
 
     def resolve(self, verdict_id: str) -> str:
         """The id under which the verdict really is."""
@@ -77,19 +82,40 @@ class Later:
         self._is_stopping = True
         await asyncio.gather(*self._tasks)
 
+    async def _keep(self, submission: Submission) -> None:
+        if await self._has_verdict(submission.id):
+            await self._settle(submission)
+        else:
+            log.info("verdict %s is still promised", submission.id)
+            await self._run(submission, ExitStack())  # admission let it in once
+
     async def _run(self, submission: Submission, held: ExitStack) -> None:
         with held:
             try:
-                inspected = await self._refusals.guard(submission, self._inspection.decide(submission))
+                inspected = await self._refusals.guard(submission, self._unless_stopping(submission))
             except Refused as refused:
                 log.warning("request %s, answered before: %s", submission.request_id, refused.cause)
                 if not refused.members["recorded"]:
-                    return  # the promise stays: the next life has another try
+                    self._owed[submission.id] = submission
+                    return
             except Exception as error:  # noqa: BLE001 -- of a product that is no longer in the store, nothing is recorded
                 log.error("request %s, answered before, has no verdict: %s", submission.request_id, error)
             else:
+                if inspected is None:
+                    return
                 self._note(submission.id, inspected.record.id)
-            await asyncio.to_thread(self._promises.forget, submission)
+            await self._settle(submission)
+
+    async def _unless_stopping(self, submission: Submission) -> Inspected | None:
+        """None where the service stops before a worker has it: that is no error of the part, and the next life's."""
+        try:
+            return await self._inspection.decide(submission)
+        except Draining:
+            return None
+
+    async def _settle(self, submission: Submission) -> None:
+        await asyncio.to_thread(self._promises.forget, submission)
+        self._owed.pop(submission.id, None)
 
     def _note(self, promised: str, given: str) -> None:
         if given != promised:

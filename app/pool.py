@@ -41,8 +41,8 @@ class PoolLimits:
     resident_bytes: int = 4 << 30
     time: TimeLimits = field(default_factory=TimeLimits)
     join: Join = "auto"
-    """Whether a batch may be of several products that are seen alike; `auto`: on every device but a CPU, which gains
-    nothing by larger batches."""
+    """Whether a batch may be of several products that are seen alike; `auto`: on every device but a CPU, where
+    answers would wait for each other for too little (docs/adr/0016)."""
     cpu_threads: int = 0
     """Of one worker; 0: the cores but one, shared evenly among the workers."""
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.folder import Folder
+from app.folder import Folder, is_unfinished
 from app.ledger.errors import LedgerUnavailable
 from app.submission import Submission
 
@@ -46,7 +46,11 @@ class Promises:
 
     def outstanding(self) -> list[Submission]:
         """Those that are not kept, the oldest first."""
-        found = (self._read(entry.name) for entry in sorted(self._folder.entries()))
+        entries = sorted(self._folder.entries())
+        for entry in entries:
+            if is_unfinished(entry.name):  # a crash came before it was durable, so nobody was answered
+                self._folder.remove(entry.name)
+        found = (self._read(entry.name) for entry in entries if not is_unfinished(entry.name))
         return [submission for submission in found if submission is not None]
 
     def _read(self, name: str) -> Submission | None:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from app.folder import Folder
+from app.ledger.database import ledger_url, open_engine, writing
 from app.ledger.errors import LedgerUnavailable
 from app.part import Part
 from app.promises import Promises
@@ -54,6 +56,34 @@ def test_damaged_promises_hold_nothing_up(tmp_path: Path, caplog: pytest.LogCapt
     path.write_bytes(path.read_bytes()[:20])
     assert promises.outstanding() == []
     assert "cannot be read" in caplog.text
+
+
+def test_what_a_crash_left_of_a_promise_was_promised_to_nobody(tmp_path: Path) -> None:
+    promises = Promises(Folder(tmp_path))
+    promises.make(submission())
+    (path,) = tmp_path.glob("*/*")
+    path.rename(path.with_name(f".{path.name}.1234.tmp"))
+    assert promises.outstanding() == []
+    assert list(tmp_path.glob("*/*")) == []
+
+
+def test_what_the_ledger_did_not_take_is_pending_until_it_does_and_nothing_more_is_promised(tmp_path: Path) -> None:
+    Registry(tmp_path / "store").publish(make_draft(), activate=True)
+    engine, later = open_engine(ledger_url(tmp_path / "data", None)), {"Prefer": "respond-async"}
+    with serving(tmp_path, load_fake) as client:
+        with writing(engine).begin() as connection:
+            connection.execute(text("ALTER TABLE counter RENAME TO away"))
+        place = post(client, headers=later).headers["location"]
+        end = time.monotonic() + 20
+        while (refused := post(client, headers=later)).status_code == 202:  # until the ledger's trouble is known
+            assert time.monotonic() < end
+        assert (refused.status_code, refused.json()["code"]) == (503, "ledger.unavailable")
+        assert client.get(place).json()["verdict"] == "pending"
+        with writing(engine).begin() as connection:
+            connection.execute(text("ALTER TABLE away RENAME TO counter"))
+        assert settled(client, place)["verdict"] in {"ok", "ng"}
+    engine.dispose()
+    assert list((tmp_path / "data" / "promised").glob("*/*")) == []
 
 
 def test_the_next_life_keeps_what_the_one_before_promised(tmp_path: Path) -> None:
