@@ -11,7 +11,7 @@ from pathlib import Path
 
 from report import Row, publish
 from service import REAL, add_arguments, pictures_of, serving
-from traffic import Outcome, Shot, closed_loop, summarise
+from traffic import Outcome, closed_loop, in_turn, summarise
 
 WITHOUT = (str(Path(__file__).with_name("without_ledger.py")),)
 TURNS = ("with", "without", "without", "with")
@@ -37,11 +37,7 @@ def main() -> None:
 
 def _run(what: str, options: argparse.Namespace) -> list[Outcome]:
     pictures = pictures_of(options.store, options.product, options.pictures)
-
-    def make(number: int) -> Shot:
-        data, kind = pictures[number % len(pictures)]
-        return Shot(at=0.0, product=options.product, picture=data, kind=kind)
-
+    make = in_turn(options.product, pictures)
     with serving(options.store, program=REAL if what == "with" else WITHOUT) as service:
         closed_loop(service, options.clients, WARM_UP_S, make)
         return closed_loop(service, options.clients, options.seconds, make)

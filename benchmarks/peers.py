@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from report import Row, publish
 from service import Service, add_arguments, pictures_of, serving
-from traffic import Shot, Summary, closed_loop, summarise
+from traffic import Summary, closed_loop, in_turn, summarise
 
 CLIENTS = (1, 8, 32)
 WARM_UP_S, START_S = 3.0, 180.0
@@ -79,11 +79,7 @@ def _wait(service: Service, options: argparse.Namespace) -> None:
 
 def _measure(service: Service, options: argparse.Namespace) -> dict[int, Summary]:
     pictures = pictures_of(options.store, options.product, options.pictures)
-
-    def make(number: int) -> Shot:
-        data, kind = pictures[number % len(pictures)]
-        return Shot(at=0.0, product=options.product, picture=data, kind=kind)
-
+    make = in_turn(options.product, pictures)
     totals = {}
     for clients in CLIENTS:
         closed_loop(service, clients, WARM_UP_S, make)

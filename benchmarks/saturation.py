@@ -13,7 +13,7 @@ from pathlib import Path
 
 from report import Row, publish
 from service import add_arguments, pictures_of, serving
-from traffic import Shot, closed_loop, summarise
+from traffic import closed_loop, in_turn, summarise
 
 PLAIN = Path(__file__).with_name("plain_loop.py")
 CLIENTS = (1, 16)
@@ -65,11 +65,7 @@ def _plain_rows(plain: dict[int, float], best: float) -> list[Row]:
 
 def _measure(options: argparse.Namespace, setting: dict[str, object]) -> list[Row]:
     pictures = pictures_of(options.store, options.product, options.pictures)
-
-    def make(number: int) -> Shot:
-        data, kind = pictures[number % len(pictures)]
-        return Shot(at=0.0, product=options.product, picture=data, kind=kind)
-
+    make = in_turn(options.product, pictures)
     rows: list[Row] = []
     with serving(options.store, **setting) as service:
         for clients in CLIENTS:

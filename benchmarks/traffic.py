@@ -87,6 +87,16 @@ class Summary:
         return self.served / self.seconds
 
 
+def in_turn(product: str, pictures: Sequence[tuple[bytes, str]]) -> Callable[[int], Shot]:
+    """The n-th part of a closed loop: one picture after the other, again and again."""
+
+    def make(number: int) -> Shot:
+        data, kind = pictures[number % len(pictures)]
+        return Shot(at=0.0, product=product, picture=data, kind=kind)
+
+    return make
+
+
 def open_loop(service: Service, shots: Iterable[Shot], beside: Sequence[Awaitable[object]] = ()) -> list[Outcome]:
     """Post every part at its moment, while `beside` runs."""
 

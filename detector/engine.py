@@ -15,7 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from detector.pipeline import Detector, EngineName
 
 ROUNDING = 1e-5
-"""By which scores of the two engines differ at most, relative to the larger of 1 and the score."""
+"""By which scores of the two engines differ, relative to the larger of 1 and the score: 3e-6 on real products. Where a
+product of a few pixels was hardly trained, its deviations are tiny, and rounding divided by them came to 1.3e-4."""
 
 
 def arrange(detector: Detector, engine: EngineName) -> Detector:
@@ -44,8 +45,8 @@ def as_served(detector: Detector) -> Detector:
 def fold_batch_norms(network: nn.Module) -> None:
     """Scale and shift of every batch norm → weights and bias of the convolution that is declared right before it.
 
-    Ours is computed in that order, and so are timm's families that are tested. Golden pictures that were scored layer
-    by layer would notice another order; those that export scores are on this engine already, and would not.
+    Ours is computed in that order, and so are timm's families that are tested. Export notices another order: it scores
+    the golden pictures both ways.
     """
     for parent in list(network.modules()):
         children = list(parent.named_children())

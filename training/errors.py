@@ -20,6 +20,7 @@ TrainingError
 │   └── TensorBoardMissing       the package that writes its files is not installed
 └── FitFailed                the fit cannot give a detector; each says what to change
     ├── FitDiverged              the loss became NaN or infinite
+    ├── EngineDiffers            the engine that serves scores otherwise than the layers as trained
     ├── BudgetTooShort           one epoch and what comes after do not fit into the time budget
     ├── SaliencyEmpty            no training picture has a place that is hidden
     ├── SaliencyFull             every training picture is hidden altogether
@@ -106,6 +107,10 @@ class FitFailed(TrainingError):
 
 class FitDiverged(FitFailed):
     """The loss became NaN or infinite."""
+
+
+class EngineDiffers(FitFailed):
+    """Folded batch norms give other scores: the backbone computes its layers in another order than it declares them."""
 
 
 class BudgetTooShort(FitFailed):

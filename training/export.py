@@ -1,6 +1,7 @@
 """A finished run → a version in the model store.
 
-In: the fitted detector, its calibration, metrics and record; golden samples. Out: `VersionRef`.
+In: the fitted detector, its calibration, metrics and record; golden samples. Out: `VersionRef`. Refuses: a
+backbone that the service's engine computes otherwise (`EngineDiffers`).
 Golden pictures are the files' own bytes and travel the service's own path: decode, resize, one at a time, its engine.
 """
 
@@ -22,6 +23,10 @@ from model_store.artifact import Draft
 from model_store.manifest import TrainingRecord
 from model_store.registry import Registry, VersionRef
 from training.data import LIMITS, Sample
+from training.errors import EngineDiffers
+
+ENGINE_TOLERANCE = 0.01
+"""Of the larger of 1 and the score. Rounding came to 3e-6 on real products, to 1.3e-4 on a hardly trained one."""
 
 SUFFIX = {"jpeg": "jpg", "png": "png", "bmp": "bmp", "tiff": "tif", "webp": "webp"}
 
@@ -52,6 +57,7 @@ def export(  # noqa: PLR0913 -- a version is made of these
         picture = decode(data, detector.spec.input, LIMITS)
         name = f"golden/{number:04d}.{SUFFIX[picture.format]}"
         pictures[name], scores[name] = data, _score(served, picture.image)
+        check_engine(scores[name], _score(detector, picture.image))
     draft = Draft(
         product=product,
         detector=detector.spec,
@@ -64,6 +70,18 @@ def export(  # noqa: PLR0913 -- a version is made of these
         image_health=image_health,
     )
     return Registry(store).publish(draft, activate=activate)
+
+
+def check_engine(served: float, reference: float) -> None:
+    """`EngineDiffers` where the service's engine scores a picture otherwise than the layers as they were trained.
+
+    Golden scores are the service's, so nothing after this would notice.
+    """
+    if abs(served - reference) > ENGINE_TOLERANCE * max(1.0, abs(reference)):
+        raise EngineDiffers(
+            f"the service's engine scores a golden picture {served:.6g}, the trained layers score it {reference:.6g}: "
+            f"this backbone is not computed in the order in which its layers are declared; choose another"
+        )
 
 
 def _score(detector: Detector, image: Image.Image) -> float:
