@@ -6,12 +6,14 @@ peers do less: no verdict, no heatmap, no ledger. Exit code 1 where this service
 """
 
 import argparse
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -53,7 +55,8 @@ def _hosting(name: str, options: argparse.Namespace) -> Iterator[Service]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     script = Path(__file__).with_name(f"peer_{name}.py")
-    process = subprocess.Popen([sys.executable, script, str(options.store), options.product, str(port)])
+    command = [sys.executable, script, str(options.store), options.product, str(port)]
+    process = subprocess.Popen(command, start_new_session=True)
     try:
         service = Service(f"http://127.0.0.1:{port}", process.pid)
         _wait(service, options)
@@ -61,6 +64,8 @@ def _hosting(name: str, options: argparse.Namespace) -> Iterator[Service]:
     finally:
         process.terminate()
         process.wait(60)
+        with suppress(ProcessLookupError):  # LitServe's workers outlive it and would spin beside the next peer
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait(service: Service, options: argparse.Namespace) -> None:
