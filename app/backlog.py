@@ -54,6 +54,8 @@ class Backlog:
             if self._stopping:
                 raise Draining("the service is stopping and takes no more work")
             self._join(job.model.product)
+            if job.model.one_by_one:
+                self._sizes[job.model.digest] = 1
             self._waiting.append(job)
             self._changed.notify_all()
 

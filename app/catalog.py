@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 RECHECK_S = 1.0  # how often the active version is read from disk again, at most
 RECOVER_S = 2.0  # between two attempts to become ready again
 RETRY_S = 30.0  # before a version that did not load is tried again
+RGB_BYTES, MAP_BYTES = 3, 4  # a pixel
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,15 @@ class Catalog:
         """What serves `product`, without asking the disk."""
         return self._served.get(product)
 
+    def decoded_bytes(self, product: str) -> int:
+        """What a large picture takes while it is held: its pixels, and its map; 0 of a usual one, which is small beside
+        what the service takes anyway, and of what does not serve yet."""
+        served = self._served.get(product)
+        if served is None or served.manifest.detector.tiles is None:
+            return 0
+        size = served.manifest.detector.input
+        return (RGB_BYTES + MAP_BYTES) * size.height * size.width
+
     @property
     def serving(self) -> tuple[Served, ...]:
         """Everything that serves."""
@@ -123,7 +133,8 @@ class Catalog:
         """Load and prove a version on a worker, where it stays for this reason. What serves stays as it is."""
         manifest, digest = await asyncio.to_thread(read_manifest, found.path)
         size = weigh(found.path, manifest, self._registry.backbones_root)
-        ref = ModelRef(found.product, found.version, found.path.absolute(), digest, size, _sight(manifest))
+        large = manifest.detector.tiles is not None
+        ref = ModelRef(found.product, found.version, found.path.absolute(), digest, size, _sight(manifest), large)
         pin = f"{reason} {found.product}"
         self._pool.pins.hold(pin, digest)
         try:

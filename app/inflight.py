@@ -5,7 +5,7 @@ meanwhile wait, and then find its verdict in the ledger, or run themselves where
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from weakref import WeakValueDictionary
 
@@ -14,10 +14,11 @@ from app.submission import Submission
 
 
 class InFlight:
-    """As many as admission lets in."""
+    """As many as admission lets in; `decoded_bytes` says what a picture of a product will take beside its upload."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, decoded_bytes: Callable[[str], int] = lambda _: 0) -> None:
         self._admission = admission
+        self._decoded_bytes = decoded_bytes
         self._by_id: dict[str, Submission] = {}
         self._leaders: dict[str, Submission] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -33,7 +34,9 @@ class InFlight:
     @contextmanager
     def held(self, submission: Submission) -> Iterator[None]:
         """While the block runs the picture is counted, and its verdict is pending."""
-        with self._admission.admit(submission.part.product, len(submission.data)), self._noted(submission):
+        product = submission.part.product
+        size = len(submission.data) + self._decoded_bytes(product)
+        with self._admission.admit(product, size), self._noted(submission):
             yield
 
     @asynccontextmanager

@@ -183,7 +183,7 @@ def _wire_inspection(state: State, settings: Settings) -> None:
     url = ledger_url(settings.data, settings.ledger_url)
     state.ledger = Ledger(url, open_journal(settings.data, settings.journal_bytes))
     state.deliveries = Deliveries(state.channels, state.ledger, url)
-    state.inflight = InFlight(state.admission)
+    state.inflight = InFlight(state.admission, state.catalog.decoded_bytes)
     state.thresholds, state.keeping = Thresholds(state.ledger), _keeping(state, settings)
     state.scoring = Scoring(
         catalog=state.catalog,

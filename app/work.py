@@ -22,6 +22,8 @@ class ModelRef:
     sight: str = ""
     """Digest of what it shares with other products, the frozen backbone above all; pictures of equal `sight` may be
     seen together. Empty: it shares nothing."""
+    one_by_one: bool = False
+    """Its pictures are large: a batch of them would take long and gain nothing."""
 
     def __str__(self) -> str:
         return f"{self.product}@{self.version}"

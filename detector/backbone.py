@@ -70,6 +70,10 @@ class Backbone(nn.Module):
             raise SpecError(f"the backbone has depths 0 to {len(known) - 1}, not {max(levels)}")
         return sum(known[level] for level in levels)
 
+    def reduction(self, levels: Sequence[int]) -> int:
+        """Input pixels behind one feature of the coarsest of those maps."""
+        return max(int(stage["reduction"]) for level, stage in enumerate(self.network.feature_info) if level in levels)
+
     def _normalise(self, pictures: Tensor) -> Tensor:
         return (pictures - self.mean) / self.std
 

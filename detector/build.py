@@ -6,6 +6,7 @@ Refuses: a spec that no detector can be built from (`SpecError`), tensors that d
 from collections.abc import Iterator, Mapping
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from detector.align import Aligner
@@ -21,7 +22,7 @@ from detector.saliency.attention import AttentionSaliency
 from detector.saliency.disjoint import DisjointSaliency
 from detector.saliency.spectral import SpectralSaliency
 from detector.saliency.whole import ConstantSaliency
-from detector.spec import DetectorSpec, FaderSpec, FeatureSource, FeatureSpec, InputSpec
+from detector.spec import TILE_STEP, DetectorSpec, FaderSpec, FeatureSource, FeatureSpec, InputSpec
 from detector.unet import UNet
 
 SHARED = ("backbone.", "saliency.")  # the frozen backbone: stored once for all products, never in an artifact
@@ -37,7 +38,9 @@ def join_parts(spec: DetectorSpec, backbone: Backbone | None, *, most_bytes: int
 
     Raises `WeightsMismatch` before it allocates statistics of more than `most_bytes`, where that is given.
     """
-    if most_bytes is not None and (needed := _statistics_bytes(spec, backbone)) > most_bytes:
+    if spec.tiles is not None and backbone is not None:
+        _check_tiles(spec, backbone)
+    if most_bytes is not None and (needed := statistics_bytes(spec, backbone)) > most_bytes:
         raise WeightsMismatch(f"the spec asks for {needed} bytes of statistics; the weights have {most_bytes}")
     detector = Detector(
         spec,
@@ -49,6 +52,17 @@ def join_parts(spec: DetectorSpec, backbone: Backbone | None, *, most_bytes: int
         aligner=None if spec.align is None else Aligner(spec.align, height=spec.input.height, width=spec.input.width),
     )
     return detector.eval()
+
+
+def _check_tiles(spec: DetectorSpec, backbone: Backbone) -> None:
+    if isinstance(backbone.network, VisionTransformer):
+        raise SpecError("a ViT looks at all of a picture at once; tiles need a convolutional backbone, or none")
+    coarsest = backbone.reduction(spec.evidence.backbone.levels)
+    if TILE_STEP % coarsest or spec.input.height % coarsest or spec.input.width % coarsest:
+        raise SpecError(
+            f"with tiles, a backbone's cells of {coarsest} px must divide {TILE_STEP} px and both sides of the input, "
+            f"{spec.input.width}x{spec.input.height}"
+        )
 
 
 def detector_weights(detector: Detector) -> dict[str, Tensor]:
@@ -127,7 +141,7 @@ def build_evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
         source: GaussianField(features, channels=channels, rows=rows, columns=columns)
         for source, features, channels, (rows, columns) in _sources(spec, backbone)
     }
-    return Evidence(evidence, fields, standardiser)
+    return Evidence(evidence, fields, standardiser, tiles=spec.tiles)
 
 
 def _sources(
@@ -147,7 +161,7 @@ def _grid(spec: FeatureSpec, size: InputSpec) -> tuple[int, int]:
     return max(1, size.height // spec.stride), max(1, size.width // spec.stride)
 
 
-def _statistics_bytes(spec: DetectorSpec, backbone: Backbone | None) -> int:
+def statistics_bytes(spec: DetectorSpec, backbone: Backbone | None) -> int:
     """Of the largest buffers: mean and deviation of every map, edges of good parts, whiteners of every field."""
     per_location = spec.evidence.standardise == "per-location"
     total = 8 * len(spec.evidence.maps) * (spec.input.height * spec.input.width if per_location else 1)

@@ -2,6 +2,7 @@
 
 In: (B,3,H,W) float32 in [0, 1], of the size in the spec. Out: score (B,) and heatmap (B,H,W).
 What no evidence reads is not computed: where features alone decide, the reconstruction is drawn by `explain` only.
+With tiles in the spec the networks see one window of a picture after the other (detector/tiles.py), all else the whole.
 Stateless: the result for a picture depends on no other picture in the batch and on no call before.
 """
 
@@ -22,6 +23,7 @@ from detector.fader import Fader, gates_for_levels
 from detector.mosaic import hide, remove
 from detector.saliency.disjoint import DisjointSaliency, assemble
 from detector.spec import FEATURES, DetectorSpec, FeatureSource
+from detector.tiles import in_tiles
 from detector.unet import UNet
 
 EngineName = Literal["reference", "folded"]
@@ -181,12 +183,12 @@ class Detector(nn.Module):
 
     def features(self, pictures: Tensor, source: FeatureSource) -> list[Tensor]:
         """Feature maps (B,C,h,w) of the depths that the spec names."""
+        backbone, evidence = self.backbone, self.spec.evidence
         if source == "encoder":
-            seen = self.unet.encode(pictures)
-            return [seen[level] for level in self.spec.evidence.encoder.levels]
-        if self.backbone is None:
+            return in_tiles(self.spec.tiles, lambda seen: self._encoded(seen, evidence.encoder.levels), pictures)
+        if backbone is None:
             raise SpecError("evidence from a backbone needs one")
-        return self.backbone.stages(pictures, self.spec.evidence.backbone.levels)
+        return in_tiles(self.spec.tiles, lambda seen: backbone.stages(seen, evidence.backbone.levels), pictures)
 
     def rebuild(self, pictures: Tensor, masks: Tensor) -> Tensor:
         """(B,3,H,W), (B,1,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each of RIAD's cell sides."""
@@ -218,9 +220,14 @@ class Detector(nn.Module):
         reconstructions: Tensor = self.unet(hints, gates)
         return reconstructions
 
+    def _encoded(self, pictures: Tensor, levels: Sequence[int]) -> list[Tensor]:
+        seen = self.unet.encode(pictures)
+        return [seen[level] for level in levels]
+
     def _rebuild_hidden(self, pictures: Tensor, masks: Tensor) -> Tensor:
         hints = self.hints(pictures, masks)
-        return self.reconstruct(hints, self.gate(hints))
+        (drawn,) = in_tiles(self.spec.tiles, lambda seen: [self.reconstruct(seen, self.gate(seen))], hints)
+        return drawn
 
 
 def stack(inputs: Sequence[npt.NDArray[np.uint8]], device: torch.device) -> Tensor:

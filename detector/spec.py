@@ -19,10 +19,13 @@ HideAs = Literal["mosaic", "removed"]
 FeatureSource = Literal["encoder", "backbone"]
 EvidenceMap = Literal["msgms", "l1", "ssim"] | FeatureSource
 FEATURES: tuple[FeatureSource, ...] = ("encoder", "backbone")
+KINDS_OF_TILES: tuple[SaliencyKind, ...] = ("spectral", "whole", "none")  # no network looks, so nothing has to be cut
 Statistics = Literal["per-location", "pooled"]
 Standardise = Literal["none", "pooled", "per-location"]
 Fuse = Literal["weighted", "mean", "max"]
-Reduce = Literal["max", "top-mean"]
+Reduce = Literal["max", "top-mean", "window-top-mean"]
+SMALLEST_SIDE, LARGEST_SIDE = 32, 8192  # px of the input: 20 megapixels fit in
+TILE_STEP = 32  # px: what tiles begin and end on, so that every stride up to here meets its own grid in each of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +39,10 @@ class InputSpec:
     """A JPEG is decoded at 1/2, 1/4 or 1/8 while both sides stay at least this many times the input; 0 = never."""
 
     def __post_init__(self) -> None:
-        if not (32 <= self.height <= 4096 and 32 <= self.width <= 4096):
-            raise SpecError(f"input must be 32 to 4096 px a side, not {self.width}x{self.height}")
+        if any(not SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (self.height, self.width)):
+            raise SpecError(
+                f"input must be {SMALLEST_SIDE} to {LARGEST_SIDE} px a side, not {self.width}x{self.height}"
+            )
         if not 0 <= self.jpeg_scale_margin <= 8:
             raise SpecError(f"jpeg_scale_margin must be 0 to 8, not {self.jpeg_scale_margin}")
 
@@ -135,6 +140,27 @@ class AlignSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TileSpec:
+    """A picture that is too large for the networks is shown to them in tiles; all else sees the whole of it."""
+
+    side: int = 512
+    """Longest side, in input pixels, of what one tile answers for."""
+    overlap: int = 96
+    """Input pixels that it sees beyond that on every side; what it says of them is thrown away."""
+
+    def __post_init__(self) -> None:
+        if not TILE_STEP <= self.side <= LARGEST_SIDE or not 0 <= self.overlap <= self.side:
+            raise SpecError(
+                f"tiles.side must be {TILE_STEP} to {LARGEST_SIDE} px and tiles.overlap 0 to tiles.side, not "
+                f"{self.side}, {self.overlap}"
+            )
+        if self.side % TILE_STEP or self.overlap % TILE_STEP:
+            raise SpecError(
+                f"tiles.side and tiles.overlap must be multiples of {TILE_STEP} px, not {self.side}, {self.overlap}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
     """Features of a network as evidence: their distance from those of good parts (ours, after PaDiM)."""
 
@@ -185,7 +211,10 @@ class EvidenceSpec:
     """Side of the box filter over the fused map, in input pixels, odd; 1 = none."""
     reduce: Reduce = "top-mean"
     top_fraction: float = 0.05
-    """Share of the pixels that `top-mean` averages; `max` does not read it."""
+    """Share of the pixels that `top-mean` averages, of the picture or of each window; `max` does not read it."""
+    window: int = 256
+    """Side, in input pixels, of the windows of `window-top-mean`: the score is that of the highest of them, so a small
+    defect in a large picture does not drown in it."""
 
     def __post_init__(self) -> None:
         if not self.maps or len(set(self.maps)) != len(self.maps):
@@ -196,6 +225,8 @@ class EvidenceSpec:
             raise SpecError(f"evidence.msgms_scales must be 1 to 5, not {self.msgms_scales}")
         if not 0 < self.top_fraction <= 1:
             raise SpecError(f"evidence.top_fraction must be in (0, 1], not {self.top_fraction}")
+        if self.window < 1:
+            raise SpecError(f"evidence.window must be positive, not {self.window}")
 
     @property
     def residuals(self) -> tuple[EvidenceMap, ...]:
@@ -220,6 +251,8 @@ class DetectorSpec:
     evidence: EvidenceSpec = field(default_factory=EvidenceSpec)
     align: AlignSpec | None = None
     """None: parts are taken as they lie."""
+    tiles: TileSpec | None = None
+    """None: the networks see the whole picture at once."""
 
     def __post_init__(self) -> None:
         sides = (self.input.height, self.input.width)
@@ -239,15 +272,16 @@ class DetectorSpec:
         self._check_align()
         if self.fader is not None:
             self._check_fader(self.fader)
+        self._check_tiles()
 
     @property
     def sight(self) -> Sight | None:
         """Products of equal `sight` see alike, so their placed pictures may be seen together; None where no backbone
-        is read: what is left of seeing then is cheap."""
+        is read: what is left of seeing then is cheap; nor of large pictures, which are seen tile by tile."""
         saliency = self.saliency if self.evidence.residuals else None
         hides_by_it = saliency is not None and saliency.kind in ("attention", "activation")
         from_backbone = "backbone" in self.evidence.maps
-        if self.backbone is None or not (from_backbone or hides_by_it):
+        if self.tiles is not None or self.backbone is None or not (from_backbone or hides_by_it):
             return None
         levels = self.evidence.backbone.levels if from_backbone else ()
         return self.backbone, (self.input.height, self.input.width), saliency, levels
@@ -263,3 +297,26 @@ class DetectorSpec:
             raise SpecError(f"fader.levels must be 0 to {skips - 1}, not {fader.levels}")
         if self.input.height % fader.patch or self.input.width % fader.patch:
             raise SpecError(f"fader.patch {fader.patch} must divide the input's sides")
+
+    def _check_tiles(self) -> None:
+        if self.tiles is None:
+            return
+        if self.saliency.kind not in KINDS_OF_TILES:
+            raise SpecError(
+                f"with tiles saliency.kind must be one of {', '.join(KINDS_OF_TILES)}, not {self.saliency.kind}"
+            )
+        if self.align is not None:
+            raise SpecError("large pictures that are cut into tiles are not aligned: set align.use=off")
+        patch = 1 if self.fader is None else self.fader.patch
+        if TILE_STEP % self.unet.stride or TILE_STEP % patch:
+            raise SpecError(
+                f"the U-Net's stride {self.unet.stride} and fader.patch {patch} must divide {TILE_STEP} px, the step "
+                "of tiles"
+            )
+        grids = [getattr(self.evidence, name).stride for name in FEATURES if name in self.evidence.maps]
+        steps = [1 << (self.evidence.msgms_scales - 1), *grids]
+        if odd := [step for step in steps if TILE_STEP % step or self.input.height % step or self.input.width % step]:
+            raise SpecError(
+                f"with tiles, cells of {odd[0]} px must divide {TILE_STEP} px and both sides of the input, "
+                f"{self.input.width}x{self.input.height}"
+            )

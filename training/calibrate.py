@@ -4,12 +4,15 @@ In: a fitted detector and pictures (N,H,W,3) uint8. Out: scores, heatmaps, a `Ca
 Refuses: too few pictures for the promise (`PromiseTooSmall`), a device that is not there (`DeviceMissing`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from detector.calibration import Calibration, calibrate
 from detector.decode import decode
@@ -17,10 +20,11 @@ from detector.engine import as_served
 from detector.image_health import HealthReference, measure, summarise
 from detector.pipeline import Detector, stack
 from detector.spec import InputSpec
+from training.batches import batch_size
 from training.data import LIMITS, Sample
 from training.errors import DeviceMissing
 
-BATCH_SIZE = 16  # on a GPU, and for statistics
+MAP_PIXELS = 1 << 20  # of a kept map: those of larger pictures are averaged over cells of whole pixels, as it takes
 
 
 @dataclass(frozen=True)
@@ -30,23 +34,29 @@ class Scores:
     scores: npt.NDArray[np.float64]
     """(N,)."""
     heatmaps: npt.NDArray[np.float32]
-    """(N,H,W)."""
+    """(N,H,W); of pictures of more than `MAP_PIXELS` the means over k x k px, (N,⌈H/k⌉,⌈W/k⌉)."""
 
 
 def score_pictures(detector: Detector, pictures: npt.NDArray[np.uint8]) -> Scores:
     """Score (N,H,W,3) uint8 with `Detector.forward` on the service's engine: its own path."""
     served = as_served(detector)
     height, width = pictures.shape[1:3]
-    device = next(detector.parameters()).device
-    scores, heatmaps = np.empty(len(pictures)), np.empty((len(pictures), height, width), np.float32)
+    device, cell = next(detector.parameters()).device, math.ceil(math.sqrt(height * width / MAP_PIXELS))
+    scores = np.empty(len(pictures))
+    heatmaps = np.empty((len(pictures), -(-height // cell), -(-width // cell)), np.float32)
     # on a CPU one by one, as the worker does: convolutions round differently for other batch sizes, by up to 2e-5
-    step = 1 if device.type == "cpu" else BATCH_SIZE
+    step = 1 if device.type == "cpu" else batch_size(pictures)
     for start in range(0, len(pictures), step):
         rows = slice(start, start + step)
         anomaly = served(stack(list(pictures[rows]), device))
         scores[rows] = anomaly.score.double().cpu().numpy()
-        heatmaps[rows] = anomaly.heatmap.cpu().numpy()
+        heatmaps[rows] = _kept(anomaly.heatmap, cell).cpu().numpy()
     return Scores(scores, heatmaps)
+
+
+def _kept(maps: Tensor, cell: int) -> Tensor:
+    """(B,H,W) → (B,⌈H/k⌉,⌈W/k⌉)."""
+    return maps if cell == 1 else F.avg_pool2d(maps, cell, ceil_mode=True)
 
 
 def calibrate_scores(scored: Scores, *, promise: float, review_rate: float) -> Calibration:

@@ -9,14 +9,13 @@ are chosen by: it finds synthetic defects, the same for both. The likelihood of 
 was wrong twice in nine where the defects never were (docs/method.md).
 """
 
-from dataclasses import replace
-
 from detector.build import build_evidence
 from detector.pipeline import Detector
 from detector.spec import FEATURES, DetectorSpec, Statistics
 from training.fit_evidence import fit_evidence
 from training.fit_fusion import objective, sit_trial, weigh
 from training.rebuild import Pictures
+from training.statistics_size import is_too_large, with_statistics
 
 KINDS: tuple[Statistics, ...] = ("pooled", "per-location")
 FEWEST = 16  # held-out pictures: of fewer, half are too few to judge by
@@ -26,8 +25,10 @@ MARGIN = 0.02
 
 
 def choose_statistics(detector: Detector, fitted: Pictures, held_out: Pictures, *, seed: int) -> dict[str, float]:
-    """Kind → its mark in [0, 1]; empty where the spec has no statistics of a kind or there are too few pictures."""
-    if len(held_out) < FEWEST or not has_statistics(detector.spec):
+    """Kind → its mark in [0, 1]; empty where the spec has no statistics of a kind, there are too few pictures, or
+    training/design.py has left only pooled ones, because others would not fit into memory."""
+    per_location = with_statistics(detector.spec, "per-location")
+    if len(held_out) < FEWEST or not has_statistics(detector.spec) or is_too_large(per_location, detector.backbone):
         return {}
     marks: dict[str, float] = {}
     evidences = {}
@@ -45,18 +46,6 @@ def has_statistics(spec: DetectorSpec) -> bool:
     evidence = spec.evidence
     reads_features = any(source in evidence.maps for source in FEATURES)
     return reads_features or (bool(evidence.residuals) and evidence.standardise != "none")
-
-
-def with_statistics(spec: DetectorSpec, kind: Statistics) -> DetectorSpec:
-    """The same detector with statistics of one kind; raw residuals stay raw."""
-    evidence = spec.evidence
-    told = replace(
-        evidence,
-        encoder=replace(evidence.encoder, statistics=kind),
-        backbone=replace(evidence.backbone, statistics=kind),
-        standardise="none" if evidence.standardise == "none" else kind,
-    )
-    return replace(spec, evidence=told)
 
 
 def _mark(detector: Detector, fitted: Pictures, held_out: Pictures, seed: int) -> float:

@@ -8,12 +8,21 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from detector.errors import SpecError
-from detector.spec import EAR_THRESHOLD_SIGMAS, DisjointSpec, EvidenceSpec, HideAs, InputSpec, SaliencyKind, UNetSpec
+from detector.spec import (
+    EAR_THRESHOLD_SIGMAS,
+    DisjointSpec,
+    EvidenceSpec,
+    HideAs,
+    InputSpec,
+    SaliencyKind,
+    TileSpec,
+    UNetSpec,
+)
 from training.budget import parse_duration
 from training.errors import ConfigInvalid
 
@@ -44,7 +53,7 @@ class AlignConfig(BaseModel):
     model_config = _FROZEN
 
     use: Literal["auto", "on", "off"] = "auto"
-    """`auto`: where good parts that are held out fit much better for it (training/fit_align.py)."""
+    """`auto`: where good parts that are held out fit much better for it (training/fit_align.py); never with tiles."""
     reach: Annotated[float, Field(gt=0, le=0.25)] = 1 / 16
     """Largest shift that is looked for, as a share of the input's shorter side."""
 
@@ -122,6 +131,8 @@ class TrainConfig(BaseModel):
     mosaic_scale: Positive | Literal["auto"] = "auto"
     """Side of a tile in px; `auto` estimates it from the training pictures (EAR 3.4)."""
     input: InputSpec = Field(default_factory=InputSpec)
+    tiles: TileSpec | None = None
+    """Of pictures that are too large for the networks; `input` is then the whole picture's size (docs/adr/0014)."""
     align: AlignConfig = Field(default_factory=AlignConfig)
     saliency: SaliencyConfig = Field(default_factory=SaliencyConfig)
     unet: UNetSpec = Field(default_factory=UNetSpec)
@@ -134,6 +145,14 @@ class TrainConfig(BaseModel):
     pictures better (training/choose_statistics.py); `as-told`: what `evidence` says."""
     fit: FitConfig = Field(default_factory=FitConfig)
     split: SplitConfig = Field(default_factory=SplitConfig)
+
+    @model_validator(mode="after")
+    def _check_tiles(self) -> Self:
+        if self.tiles is not None and self.time_budget is not None:
+            raise ValueError("a time budget knows whole pictures only: with tiles give fit.epochs instead")
+        if self.tiles is not None and self.align.use == "on":
+            raise ValueError("large pictures that are cut into tiles are not aligned: leave align.use=auto, or off")
+        return self
 
     def weights_depend_on(self) -> dict[str, Any]:
         """What a checkpoint belongs to: all but what only thresholds, folders and golden pictures read."""

@@ -6,6 +6,9 @@ training/dataset_lint.py lists: it looks first.
 """
 
 import hashlib
+import math
+import os
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +21,7 @@ from PIL import Image
 from detector.decode import DecodeLimits, decode
 from detector.preprocess import resize_to_input
 from detector.spec import InputSpec
+from training.errors import NoRoom
 
 GOOD = "good"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -25,6 +29,7 @@ MASK_SUFFIXES = ("_mask.png", ".png")
 WHITE = 127  # a mask pixel above this is defective
 LIMITS = DecodeLimits()  # the service's own
 READERS = 4  # threads; Pillow decodes outside the GIL
+IN_MEMORY = 1 << 30  # bytes of decoded pictures; 1400 of 512 px a side, 70 of 5 megapixels
 
 
 @dataclass(frozen=True)
@@ -101,17 +106,40 @@ def split_by_content(
     return train, held_out, calibration
 
 
-def load_pictures(samples: Sequence[Sample], spec: InputSpec) -> npt.NDArray[np.uint8]:
-    """(N,H,W,3) uint8, decoded and resized exactly as the service does it; a `DecodeError` names no file, see lint."""
-    if not samples:
-        return np.empty((0, spec.height, spec.width, 3), np.uint8)
+def load_pictures(samples: Sequence[Sample], spec: InputSpec, folder: Path | None = None) -> npt.NDArray[np.uint8]:
+    """(N,H,W,3) uint8, decoded and resized exactly as the service does it; a `DecodeError` names no file, see lint.
+
+    More than `IN_MEMORY` lie in a nameless file in `folder`, where one is given, which is gone with the last user of
+    them; `NoRoom` where the disk has none for it.
+    """
+    pictures = _room((len(samples), spec.height, spec.width, 3), folder)
+
+    def load(row: int) -> None:
+        pictures[row] = load_picture(samples[row].path, spec)
+
     with ThreadPoolExecutor(READERS) as pool:
-        return np.stack(list(pool.map(lambda sample: load_picture(sample.path, spec), samples)))
+        list(pool.map(load, range(len(samples))))
+    return pictures
 
 
 def load_picture(path: Path, spec: InputSpec) -> npt.NDArray[np.uint8]:
     """One file → (H,W,3) uint8."""
     return resize_to_input(decode(path.read_bytes(), spec, LIMITS).image, spec)
+
+
+def _room(shape: tuple[int, ...], folder: Path | None) -> npt.NDArray[np.uint8]:
+    size = math.prod(shape)
+    if folder is None or size <= IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            reserve = getattr(os, "posix_fallocate", None)
+            if reserve is not None:  # now: a full disk would kill the process at some later page
+                reserve(file.fileno(), 0, size)
+            return np.memmap(file, np.uint8, "w+", shape=shape)
+        except OSError as exc:
+            raise NoRoom(f"{folder} needs {size / 1e9:.1f} GB for decoded pictures: {exc.strerror}") from exc
 
 
 def load_mask(path: Path, *, height: int, width: int) -> npt.NDArray[np.bool_]:

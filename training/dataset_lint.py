@@ -23,6 +23,8 @@ from training.errors import DatasetError
 SHOWN = 5  # paths of one finding
 OUTLIER_SIGMAS = 5.0  # robust deviations of mean brightness
 GREY_LEVELS = 2  # channels of a grey picture may differ by this much after JPEG
+CELL = 16  # px, of a backbone's coarsest features: sides of an input in tiles are multiples of it
+LARGE, SHRUNK = 2_000_000, 4.0  # pixels of a picture, and times, from which small defects are worth a word
 FEWEST_HELD_OUT = 2  # evidence statistics need a deviation
 
 
@@ -67,7 +69,7 @@ def lint(dataset: Dataset, config: TrainConfig) -> Findings:
     errors += [*_too_few(dataset, config), *_on_both_sides(good, dataset.test), *_two_labels(dataset.test)]
     errors += _wrong_masks(looks)
     readable = [look for look in looks[: len(good)] if look.error is None]
-    warnings = [*_warnings(readable, looks), *_masks_alone(dataset)] if readable else []
+    warnings = [*_warnings(readable, looks), *_masks_alone(dataset), *_shrunk(readable, config)] if readable else []
     return Findings(tuple(errors), tuple(warnings), tuple(looks))
 
 
@@ -154,6 +156,18 @@ def _masks_alone(dataset: Dataset) -> Iterable[str]:
     files = sorted((dataset.root / "ground_truth").glob("*/*"))
     if alone := [file for file in files if is_picture(file) and file not in used]:
         yield f"{len(alone)} masks have no picture: {_some(alone)}"
+
+
+def _shrunk(good: list[Look], config: TrainConfig) -> Iterable[str]:
+    """What a small input makes of large pictures."""
+    width, height = (int(np.median([look.size[side] for look in good])) for side in (0, 1))
+    factor = max(width / config.input.width, height / config.input.height)
+    if config.tiles is None and width * height >= LARGE and factor >= SHRUNK:
+        high, wide = (length // CELL * CELL for length in (height, width))
+        yield (
+            f"pictures of {width}x{height} px are shrunk {factor:.1f} times, and a defect of 12 px with them; where "
+            f"such small ones count: --config tiles --set input.height={high} --set input.width={wide}"
+        )
 
 
 def _copies(good: list[Look]) -> Iterable[str]:

@@ -1,11 +1,12 @@
 """TrainConfig and good pictures → the spec of the detector that will be fitted, and its backbone's weights.
 
-In: a configuration, the store's backbones, training pictures (N,H,W,3) uint8, at least one.
-Refuses: a saliency whose backbone is not in the store (`UnknownBackbone`), combinations that cannot be (`SpecError`).
+In: a configuration, the store's backbones, training pictures (N,H,W,3) uint8, or windows of them, at least one.
+Refuses: a saliency whose backbone is not in the store (`UnknownBackbone`), combinations that cannot be (`SpecError`),
+statistics that do not fit into memory (`StatisticsTooLarge`).
 """
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detector.backbone import create_network
+from detector.backbone import build_backbone, create_network
 from detector.build import build_detector
 from detector.errors import SpecError
 from detector.pipeline import stack
@@ -31,6 +32,7 @@ from model_store.backbones import BackboneStore
 from training.config import TrainConfig
 from training.fit_checks import check_masks
 from training.rebuild import masks_of
+from training.statistics_size import settle_statistics
 
 SCALE_PICTURES = 32  # the mosaic scale is estimated from the mean over this many
 ANY_SCALE = 2  # of a detector that never makes a mosaic: it only makes masks, hides nothing, or removes
@@ -49,16 +51,24 @@ def choose_spec(
         raise SpecError(f"{kind!r} saliency or this evidence needs a backbone: python -m model_store import-backbone")
     used = backbone if hides_by_it or "backbone" in config.evidence.maps or config.features == "auto" else None
     weights = None if used is None else backbones.load(used.digest)
-    spec = _spec(config, used, kind, ANY_SCALE)
+    spec = _fitting(_spec(config, used, kind, ANY_SCALE), config, weights)
     if config.mosaic_scale != "auto":
-        return _spec(config, used, kind, config.mosaic_scale), weights
+        return replace(spec, mosaic_scale=config.mosaic_scale), weights
     if kind == "none" or spec.saliency.hide_as == "removed":
         return spec, weights
     sample = pictures[:SCALE_PICTURES]
-    masks = masks_of(build_detector(spec, weights), sample)
+    masks = masks_of(build_detector(spec, weights), sample)  # of windows of large pictures: by themselves
     check_masks(masks, kind)
     scale = estimate_mosaic_scale(stack(list(sample), torch.device("cpu")), masks)
-    return _spec(config, used, kind, scale), weights
+    return replace(spec, mosaic_scale=scale), weights
+
+
+def _fitting(spec: DetectorSpec, config: TrainConfig, weights: Weights | None) -> DetectorSpec:
+    """With statistics that fit into memory."""
+    backbone = None
+    if spec.backbone is not None and weights is not None:
+        backbone = build_backbone(spec.backbone, weights, height=spec.input.height, width=spec.input.width)
+    return settle_statistics(spec, backbone, auto=config.statistics == "auto")
 
 
 def _backbone(config: TrainConfig, backbones: BackboneStore) -> BackboneSpec | None:
@@ -82,6 +92,7 @@ def _spec(config: TrainConfig, backbone: BackboneSpec | None, kind: SaliencyKind
         unet=config.unet,
         fader=_fader(config),
         evidence=_evidence(config, backbone),
+        tiles=config.tiles,
     )
 
 
@@ -93,16 +104,16 @@ def _evidence(config: TrainConfig, backbone: BackboneSpec | None) -> EvidenceSpe
     deepest = len(config.unet.widths) - 1
     levels = tuple(level for level in evidence.encoder.levels if level <= deepest) or (deepest,)
     evidence = _with_map(evidence, "encoder")
-    evidence = dataclasses.replace(evidence, encoder=dataclasses.replace(evidence.encoder, levels=levels))
+    evidence = replace(evidence, encoder=replace(evidence.encoder, levels=levels))
     if backbone is None:
         return evidence
     levels = _backbone_levels(backbone, evidence.backbone.levels)
     evidence = _with_map(evidence, "backbone")
-    return dataclasses.replace(evidence, backbone=dataclasses.replace(evidence.backbone, levels=levels))
+    return replace(evidence, backbone=replace(evidence.backbone, levels=levels))
 
 
 def _with_map(evidence: EvidenceSpec, name: EvidenceMap) -> EvidenceSpec:
-    return evidence if name in evidence.maps else dataclasses.replace(evidence, maps=(*evidence.maps, name))
+    return evidence if name in evidence.maps else replace(evidence, maps=(*evidence.maps, name))
 
 
 def _backbone_levels(backbone: BackboneSpec, given: tuple[int, ...]) -> tuple[int, ...]:

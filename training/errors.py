@@ -16,11 +16,13 @@ TrainingError
 ├── CheckpointUnreadable     a checkpoint that is damaged or belongs to another network
 ├── MachineLacks             this machine cannot do what was asked for
 │   ├── DeviceMissing            no such device
+│   ├── NoRoom                   the disk has no room for the decoded pictures
 │   ├── CompileFailed            torch.compile does not work
 │   └── TensorBoardMissing       the package that writes its files is not installed
 └── FitFailed                the fit cannot give a detector; each says what to change
     ├── FitDiverged              the loss became NaN or infinite
     ├── EngineDiffers            the engine that serves scores otherwise than the layers as trained
+    ├── StatisticsTooLarge       statistics of every place of a large picture do not fit into memory
     ├── BudgetTooShort           one epoch and what comes after do not fit into the time budget
     ├── SaliencyEmpty            no training picture has a place that is hidden
     ├── SaliencyFull             every training picture is hidden altogether
@@ -93,6 +95,10 @@ class DeviceMissing(MachineLacks):
     """No such device."""
 
 
+class NoRoom(MachineLacks):
+    """The disk is full."""
+
+
 class CompileFailed(MachineLacks):
     """torch.compile does not work."""
 
@@ -111,6 +117,10 @@ class FitDiverged(FitFailed):
 
 class EngineDiffers(FitFailed):
     """Folded batch norms give other scores: the backbone computes its layers in another order than it declares them."""
+
+
+class StatisticsTooLarge(FitFailed):
+    """What is normal at every single place takes more memory than a version may."""
 
 
 class BudgetTooShort(FitFailed):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from detector.pipeline import Detector, stack
 from training.calibrate import score_pictures
@@ -76,4 +77,12 @@ def mark(detector: Detector, exam: Exam, fitted: Pictures) -> Mark:
     good, damaged = score_pictures(detector, exam.good), score_pictures(detector, exam.damaged)
     scores = np.concatenate((good.scores, damaged.scores))
     truth = np.repeat([False, True], (len(good.scores), len(damaged.scores)))
-    return Mark(auroc(scores, truth), auroc(damaged.heatmaps.ravel(), exam.masks.ravel()))
+    return Mark(auroc(scores, truth), auroc(damaged.heatmaps.ravel(), _as_large(exam.masks, damaged.heatmaps).ravel()))
+
+
+def _as_large(masks: npt.NDArray[np.bool_], maps: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Masks (N,H,W) of maps that were kept smaller, true where any pixel of a cell is."""
+    if masks.shape == maps.shape:
+        return masks
+    found: npt.NDArray[np.bool_] = F.adaptive_max_pool2d(torch.from_numpy(masks).float(), maps.shape[1:]).numpy() > 0
+    return found

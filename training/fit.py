@@ -54,17 +54,18 @@ def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one
     checkpoint: Path,
     on_epoch: Callable[[EpochRecord], None],
     plan: Plan | None = None,
+    masks: Tensor | None = None,
 ) -> tuple[EpochRecord, ...]:
     """Train `detector.unet` in place; `checkpoint` is a folder. Returns the records of resumed epochs too.
 
     `plan` is asked before every epoch how many there shall be; without it, as many as `config` says. `on_epoch` is
-    called once for every epoch that is run here. The skips stay open: the attenuator comes after.
+    called once for every epoch that is run here. `masks` (N,1,H,W) are those of windows that were cut from larger
+    pictures; others are made here. The skips stay open: the attenuator comes after.
     """
-    device = next(detector.unet.parameters()).device
-    unet = detector.unet.train()
+    device, unet = next(detector.unet.parameters()).device, detector.unet.train()
     optimizer = torch.optim.AdamW(unet.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history = [EpochRecord(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, unet, optimizer)]
-    rebuild = rebuilder(detector, images, config)
+    rebuild = rebuilder(detector, images, config, masks)
     while (epoch := len(history)) < (planned := plan(history) if plan else config.epochs):
         started, schedule = time.perf_counter(), config.model_copy(update={"epochs": planned})
         random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -79,8 +80,7 @@ def fit_reconstruction(  # noqa: PLR0913 -- a fit is told these, and each is one
             optimizer.step()
             sums, steps = sums + _terms(loss), steps + 1
         loss_mean, l2, ssim, msgms = (sums / steps).tolist()
-        seconds = time.perf_counter() - started
-        history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, seconds, planned))
+        history.append(EpochRecord(epoch, loss_mean, l2, ssim, msgms, rate, time.perf_counter() - started, planned))
         save_checkpoint(checkpoint / CHECKPOINT, unet, optimizer, [asdict(record) for record in history])
         on_epoch(history[-1])
     unet.eval().to(memory_format=torch.contiguous_format)  # as a version is stored and scored with

@@ -4,7 +4,6 @@ In: good pictures (N,H,W,3) uint8, some to learn from and some held out. Out: an
 Refuses nothing. No network, no label and no test picture is looked at; it costs seconds.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,11 @@ import torch
 from torch import Tensor
 
 from detector.align import Aligner, move, orientations
-from detector.pipeline import stack
 from detector.spec import AlignSpec
+from training.batches import batch_size, batches
 from training.config import TrainConfig
 from training.rebuild import Pictures
 
-BATCH_SIZE = 16
 LEARNT_FROM = 256  # pictures, evenly spread: a mean edge is no sharper for more
 ROUNDS = 3  # reference and shifts are found in turn
 # Of what good parts leave unexplained as they lie. Three products as they are came to 0.01 to 0.09 and three whose
@@ -41,7 +39,7 @@ class Alignment:
 
 def fit_alignment(config: TrainConfig, pictures: Pictures, held_out: Pictures, device: torch.device) -> Alignment:
     """By what the configuration says, or by what held-out good pictures gain."""
-    if config.align.use == "off":
+    if config.align.use == "off" or (config.align.use == "auto" and config.tiles is not None):
         return Alignment(None, None)
     shorter = min(config.input.height, config.input.width)
     aligner = fit_aligner(AlignSpec(reach=max(1, int(config.align.reach * shorter))), pictures, device)
@@ -68,7 +66,7 @@ def fit_aligner(spec: AlignSpec, pictures: Pictures, device: torch.device) -> Al
 @torch.no_grad()
 def offsets_of(aligner: Aligner, pictures: Pictures) -> Tensor:
     """(N,2) int64 on the CPU."""
-    return torch.cat([aligner(batch).cpu() for batch in _batches(pictures, aligner.edges.device)])
+    return torch.cat([aligner(batch).cpu() for batch in batches(pictures, aligner.edges.device)])
 
 
 def moved(aligner: Aligner, pictures: Pictures) -> Pictures:
@@ -96,21 +94,16 @@ def _some(pictures: Pictures) -> Pictures:
 def _unexplained(pictures: Pictures, edges: Tensor) -> float:
     """Mean squared distance of the pictures' edges from `edges`."""
     reference = torch.complex(*edges.float().unbind())
-    batches = _batches(pictures, edges.device)
-    return sum(float((orientations(batch) - reference).abs().square().sum()) for batch in batches) / len(pictures)
+    seen = batches(pictures, edges.device)
+    return sum(float((orientations(batch) - reference).abs().square().sum()) for batch in seen) / len(pictures)
 
 
 @torch.no_grad()
 def _mean_edges(pictures: Pictures, offsets: Tensor, device: torch.device) -> Tensor:
     """(2,H,W) float64 of the pictures moved by `offsets`."""
     total = torch.zeros(2, *pictures.shape[1:3], dtype=torch.float64, device=device)
-    for number, batch in enumerate(_batches(pictures, device)):
-        rows = offsets[number * BATCH_SIZE :][: len(batch)].to(device)
-        fields = torch.view_as_real(orientations(move(batch, rows))).double()
+    parts = torch.split(offsets, batch_size(pictures))
+    for rows, batch in zip(parts, batches(pictures, device), strict=True):
+        fields = torch.view_as_real(orientations(move(batch, rows.to(device)))).double()
         total += fields.sum(dim=0).permute(2, 0, 1)
     return total / len(pictures)
-
-
-def _batches(pictures: Pictures, device: torch.device) -> Iterator[Tensor]:
-    for start in range(0, len(pictures), BATCH_SIZE):
-        yield stack(list(pictures[start : start + BATCH_SIZE]), device)

@@ -43,7 +43,7 @@ def check_reconstructions(detector: Detector, pictures: npt.NDArray[np.uint8]) -
     """Before the attenuator is fitted; pictures that hardly differ themselves, or are flat, prove nothing."""
     device = next(detector.unet.parameters()).device
     batch = stack(list(pictures[:LOOKED_AT]), device)
-    drawn = torch.cat([detector.explain(picture).reconstruction for picture in torch.split(batch, 1)])
+    drawn = torch.cat([detector.rebuild(part, detector.saliency(part)).mean(dim=0) for part in torch.split(batch, 1)])
     for name, deviation in (("from picture to picture", _across), ("from place to place", _inside)):
         own, theirs = deviation(batch), deviation(drawn)
         if own > NOISE and not theirs > FOLLOWS * own:

@@ -7,17 +7,16 @@ both: a distribution of a hundred directions needs every good picture there is.
 Refuses: too few of either (`CalibrationError`).
 """
 
-from collections.abc import Iterator
-
-from torch import Tensor
+from collections.abc import Sequence
 
 from detector.evidence.gaussian import GaussianField
-from detector.pipeline import Detector, stack
+from detector.pipeline import Detector
 from detector.spec import FEATURES
+from training.batches import Picture, batches
 from training.rebuild import Pictures
 
-BATCH_SIZE = 16
 DIRECTIONS_FROM = 128  # pictures, evenly spread: enough for some hundred channels at a few hundred places each
+FEWEST_FOR_DIRECTIONS = 16  # of large ones, which have many more places
 
 
 def fit_evidence(detector: Detector, fitted: Pictures, held_out: Pictures) -> None:
@@ -28,22 +27,19 @@ def fit_evidence(detector: Detector, fitted: Pictures, held_out: Pictures) -> No
 
 def fit_scale(detector: Detector, held_out: Pictures) -> None:
     """Only what evidence is measured in; the distributions of features stay."""
-    detector.evidence.standardiser.fit(detector.raw_evidence(batch) for batch in _batches(detector, held_out))
+    device = next(detector.unet.parameters()).device
+    detector.evidence.standardiser.fit(detector.raw_evidence(batch) for batch in batches(held_out, device))
 
 
-def fit_fields(detector: Detector, pictures: Pictures) -> None:
+def fit_fields(detector: Detector, pictures: Pictures | Sequence[Picture]) -> None:
     """Only the distributions of features, from all these good pictures; what evidence is measured in stays."""
-    some = pictures[:: max(1, len(pictures) // DIRECTIONS_FROM)][:DIRECTIONS_FROM]
+    device = next(detector.unet.parameters()).device
+    count = DIRECTIONS_FROM if detector.spec.tiles is None else FEWEST_FOR_DIRECTIONS
+    some = pictures[:: max(1, len(pictures) // count)][:count]
     for source in FEATURES:
         if source in detector.spec.evidence.maps:
             field: GaussianField = detector.evidence.fields[source]  # type: ignore[assignment]
             field.fit(
-                (detector.feature_grid(batch, source) for batch in _batches(detector, some)),
-                (detector.feature_grid(batch, source) for batch in _batches(detector, pictures)),
+                (detector.feature_grid(batch, source) for batch in batches(some, device)),
+                (detector.feature_grid(batch, source) for batch in batches(pictures, device)),
             )
-
-
-def _batches(detector: Detector, pictures: Pictures) -> Iterator[Tensor]:
-    device = next(detector.unet.parameters()).device
-    for start in range(0, len(pictures), BATCH_SIZE):
-        yield stack(list(pictures[start : start + BATCH_SIZE]), device)

@@ -37,7 +37,7 @@ class FaderEpoch:
     seconds: float
 
 
-def fit_fader(
+def fit_fader(  # noqa: PLR0913 -- a fit is told these, and each is one thing
     detector: Detector,
     images: Pictures,
     config: FaderConfig,
@@ -45,14 +45,15 @@ def fit_fader(
     seed: int,
     checkpoint: Path,
     on_epoch: Callable[[FaderEpoch], None],
+    masks: Tensor | None = None,
 ) -> tuple[FaderEpoch, ...]:
-    """Train `detector.fader` in place; does nothing for a detector without one."""
+    """Train `detector.fader` in place; does nothing for a detector without one. `masks`: as of the network's fit."""
     fader = detector.fader
     if fader is None:
         return ()
     optimizer = torch.optim.AdamW(fader.parameters(), lr=config.learning_rate)
     history = [FaderEpoch(**record) for record in load_checkpoint(checkpoint / CHECKPOINT, fader, optimizer)]
-    hints, errors = patch_errors(detector, images, fader.patch)
+    hints, errors = patch_errors(detector, images, fader.patch, masks)
     for epoch in range(len(history), config.epochs):
         started = time.perf_counter()
         random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -76,13 +77,16 @@ def fit_fader(
 
 
 @torch.no_grad()
-def patch_errors(detector: Detector, images: Pictures, patch: int) -> tuple[Tensor, Tensor]:
+def patch_errors(
+    detector: Detector, images: Pictures, patch: int, masks: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Hints (N,3,H,W), and the mean absolute error of the frozen U-Net per patch (N,h*w), skips open.
 
     The papers' pooling and error are not public; the absolute error over a patch is ours.
     """
     device = next(detector.unet.parameters()).device
-    masks, hints, errors = masks_of(detector, images), [], []
+    masks = masks_of(detector, images) if masks is None else masks
+    hints, errors = [], []
     for start in range(0, len(images), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
         pictures = stack(list(images[rows]), device)

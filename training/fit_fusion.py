@@ -7,7 +7,7 @@ Forward selection: begin with the map that finds the synthetic defects best; ano
 helps most, if it helps at all. A map that finds nothing would only add its noise (docs/method.md has the figures).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor
 from detector.evidence.reduce import fuse, reduce_to_score
 from detector.pipeline import Detector, stack
 from detector.spec import EvidenceSpec
+from training.crops import Views, take_views, window_evidence
 from training.metrics import auroc
 from training.rebuild import Pictures
 from training.synthetic import damage
@@ -40,6 +41,8 @@ class Trial:
     """(N,M,h,w)."""
     masks: npt.NDArray[np.bool_]
     """(N,h,w), true where most of a cell was changed."""
+    window: int = CELLS
+    """`evidence.window` in these cells."""
 
 
 def fit_fusion(detector: Detector, held_out: Pictures, *, seed: int) -> None:
@@ -86,26 +89,52 @@ def choose_weights(trial: Trial, spec: EvidenceSpec) -> Tensor:
 def objective(trial: Trial, spec: EvidenceSpec, weights: Tensor) -> float:
     """Mean of image AUROC (damaged against good) and pixel AUROC (inside against outside), as in a search."""
     good, damaged = (fuse(maps, spec.fuse, weights) for maps in (trial.good, trial.damaged))
-    scores = [reduce_to_score(maps, spec.reduce, top_fraction=spec.top_fraction) for maps in (good, damaged)]
+    scores = [
+        reduce_to_score(maps, spec.reduce, top_fraction=spec.top_fraction, window=trial.window)
+        for maps in (good, damaged)
+    ]
     images = auroc(torch.cat(scores).numpy(), np.repeat([False, True], (len(good), len(damaged))))
     return (images + auroc(damaged.numpy().ravel(), trial.masks.ravel())) / 2
 
 
 @torch.no_grad()
 def sit_trial(detector: Detector, held_out: Pictures, *, seed: int) -> Trial:
-    """The evidence of `MOST` good pictures at most and of their damaged twins, the same for every detector."""
-    pictures = stack(list(held_out[:MOST]), torch.device("cpu"))
+    """The evidence of `MOST` good pictures at most and of their damaged twins, the same for every detector; with tiles
+    of as many windows."""
+    views = take_views(
+        held_out[:MOST] if detector.spec.tiles is None else held_out, detector.spec.tiles, MOST, seed=seed
+    )
+    pictures = stack(list(views.pictures), torch.device("cpu"))
     twins = [damage(pictures, pictures, seed=TWINS * seed + twin) for twin in range(TWINS)]
     levels = torch.cat([twin.pictures for twin in twins]).mul(255).round() / 255  # what a camera could have sent
     covered = _cells(torch.cat([twin.masks for twin in twins]))[:, 0]
     masks = covered > 0.5
     if not masks.any():  # every defect was smaller than a cell
         masks = covered > 0
-    return Trial(_evidence(detector, pictures), _evidence(detector, levels), masks.numpy())
+    window = max(1, detector.spec.evidence.window * masks.shape[-1] // pictures.shape[-1])
+    look = _looker(detector, views)
+    return Trial(look(pictures), look(levels), masks.numpy(), window)
 
 
 def _only(place: int, count: int) -> Tensor:
     return F.one_hot(torch.tensor(place), count).float()
+
+
+def _looker(detector: Detector, views: Views) -> Callable[[Tensor], Tensor]:
+    """Pictures, or windows at all the places once or several times over → their evidence."""
+    places, masks = views.places, views.masks(detector)
+    if places is None or masks is None:
+        return lambda pictures: _evidence(detector, pictures)
+    device = next(detector.unet.parameters()).device
+
+    def look(pictures: Tensor) -> Tensor:
+        seen = [
+            _cells(window_evidence(detector, places[row], pictures[row :: len(places)].to(device), mask.to(device)))
+            for row, mask in enumerate(torch.split(masks, 1))
+        ]
+        return torch.stack(seen, dim=1).flatten(0, 1).cpu()
+
+    return look
 
 
 def _evidence(detector: Detector, pictures: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from detector.pipeline import Detector, stack
+from detector.pipeline import Detector
 from detector.saliency.disjoint import DisjointSaliency, assemble, disjoint_masks
+from training.batches import batches
 from training.config import FitConfig
 from training.fit_checks import check_masks
 from training.precision import reconstructor
@@ -22,31 +23,31 @@ Rows = npt.NDArray[np.int64]
 Rebuild = Callable[[Tensor, Rows, torch.Generator], Tensor]
 
 
-def rebuilder(detector: Detector, images: Pictures, config: FitConfig) -> Rebuild:
+def rebuilder(detector: Detector, images: Pictures, config: FitConfig, masks: Tensor | None = None) -> Rebuild:
     """(B,3,H,W), their rows in `images`, a generator → (B,3,H,W), skips open: the attenuator comes after.
 
-    Pictures are hidden behind their own masks, which are made once, or behind disjoint ones dealt anew (RIAD).
+    Pictures are hidden behind their own masks, which are made once or given as (N,1,H,W) float32, or behind disjoint
+    ones dealt anew (RIAD).
     """
     reconstruct = reconstructor(detector.unet, config)
 
-    def rebuild(pictures: Tensor, masks: Tensor) -> Tensor:
-        return reconstruct(detector.hints(pictures, masks))
+    def rebuild(pictures: Tensor, hidden: Tensor) -> Tensor:
+        return reconstruct(detector.hints(pictures, hidden))
 
     if isinstance(detector.saliency, DisjointSaliency):
         return _dealer(detector, rebuild)
-    masks = masks_of(detector, images)
-    check_masks(masks, detector.spec.saliency.kind)
-    return lambda pictures, rows, _: rebuild(pictures, masks[rows].to(pictures.device))
+    hidden = masks_of(detector, images) if masks is None else masks
+    check_masks(hidden, detector.spec.saliency.kind)
+    return lambda pictures, rows, _: rebuild(pictures, hidden[rows].to(pictures.device))
 
 
 @torch.no_grad()
-def masks_of(detector: Detector, images: Pictures, batch_size: int = 16) -> Tensor:
+def masks_of(detector: Detector, images: Pictures) -> Tensor:
     """A mask for every picture, once for the whole fit: (N,1,H,W) float32 on the CPU; disjoint masks in turn."""
     if isinstance(detector.saliency, DisjointSaliency):
         return detector.saliency.cycle(len(images)).cpu()
     device = next(detector.unet.parameters()).device
-    batches = (stack(list(images[start : start + batch_size]), device) for start in range(0, len(images), batch_size))
-    return torch.cat([detector.saliency(batch).cpu() for batch in batches])
+    return torch.cat([detector.saliency(batch).cpu() for batch in batches(images, device)])
 
 
 def _dealer(detector: Detector, rebuild: Callable[[Tensor, Tensor], Tensor]) -> Rebuild:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import TypeAdapter
 
@@ -25,6 +24,7 @@ from training.budget import Budget, Workload
 from training.calibrate import calibrate_scores, measure_health, pick_device, score_pictures
 from training.choose_statistics import choose_statistics
 from training.config import TrainConfig
+from training.crops import FITTED_ON, HELD_OUT, Views, take_views
 from training.data import Dataset, load_pictures, read_dataset
 from training.dataset_lint import check_dataset
 from training.design import choose_spec
@@ -81,22 +81,23 @@ def fit(run: Run, listener: Listener) -> Detector:
     """Both networks and the evidence statistics; writes the detector's weights and fit.json."""
     config, dataset = run.config, run.dataset
     listener.stage("reading pictures", 1)
-    pictures = load_pictures(dataset.train, config.input)
-    held_out = load_pictures(dataset.hold_out, config.input)
+    pictures = load_pictures(dataset.train, config.input, run.folder.root)
+    held_out = load_pictures(dataset.hold_out, config.input, run.folder.root)
     listener.step(1, f"{len(pictures)} to fit, {len(held_out)} held out")
     alignment = _align(run, pictures, held_out, listener)
     pictures, held_out = alignment.moved(pictures), alignment.moved(held_out)
-    spec, backbone = choose_spec(config, _backbones(config), pictures)
+    views = take_views(pictures, config.tiles, FITTED_ON, seed=config.seed)
+    spec, backbone = choose_spec(config, _backbones(config), views.pictures)
     torch.manual_seed(config.seed)
     detector = build_detector(spec, backbone).to(pick_device(config.device))
-    epochs = _fit_reconstruction(run, detector, pictures, listener)
-    check_reconstructions(detector, pictures)
-    fader_epochs = _fit_fader(run, detector, held_out, listener)
+    epochs = _fit_reconstruction(run, detector, views, listener)
+    check_reconstructions(detector, views.pictures)
+    fader_epochs = _fit_fader(run, detector, take_views(held_out, config.tiles, HELD_OUT, seed=config.seed), listener)
     listener.stage("what is normal", 1)
     served = as_served(detector)  # statistics of what will score parts, and twice as fast
     marks = _fit_evidence(run, served, pictures, held_out)
     drop_idle_maps(served)
-    fit_fields(served, np.concatenate((pictures, held_out)))
+    fit_fields(served, [*pictures, *held_out])
     _adopt(detector, served)
     _place(detector, alignment)
     listener.step(1, "")
@@ -129,7 +130,7 @@ def load_fitted(run: Run) -> Detector:
 
 def calibrate(run: Run, detector: Detector, *, promise: float, review_rate: float) -> Calibration:
     """Thresholds from the calibration pictures; writes calibration.json."""
-    scored = score_pictures(detector, load_pictures(run.dataset.calibrate, run.config.input))
+    scored = score_pictures(detector, load_pictures(run.dataset.calibrate, run.config.input, run.folder.root))
     calibration = calibrate_scores(scored, promise=promise, review_rate=review_rate)
     run.folder.write(CALIBRATION, _CALIBRATION.dump_python(calibration, mode="json"))
     return calibration
@@ -145,7 +146,7 @@ def evaluate(run: Run, detector: Detector, calibration: Calibration) -> Evaluati
     parts, metrics = [], {}
     for role in ("calibrate", "test"):
         samples = run.dataset.roles[role]
-        scored = score_pictures(detector, load_pictures(samples, run.config.input))
+        scored = score_pictures(detector, load_pictures(samples, run.config.input, run.folder.root))
         parts += judge_parts(samples, scored, calibration, role)
         metrics = measure(samples, scored, calibration) if role == "test" else {}
     evaluation = Evaluation(tuple(parts), metrics)
@@ -210,19 +211,18 @@ def _fit_evidence(run: Run, detector: Detector, pictures: Pictures, held_out: Pi
     return marks
 
 
-def _fit_reconstruction(
-    run: Run, detector: Detector, pictures: Pictures, listener: Listener
-) -> tuple[EpochRecord, ...]:
+def _fit_reconstruction(run: Run, detector: Detector, views: Views, listener: Listener) -> tuple[EpochRecord, ...]:
     config = run.config.fit
     listener.stage("reconstruction network", config.epochs)
     return fit_reconstruction(
         detector,
-        pictures,
+        views.pictures,
         config,
         seed=run.config.seed,
         checkpoint=run.folder.root,
         on_epoch=listener.epoch,
         plan=_plan(run),
+        masks=views.masks(detector),
     )
 
 
@@ -246,18 +246,19 @@ def _plan(run: Run) -> Plan:
     return plan
 
 
-def _fit_fader(run: Run, detector: Detector, pictures: Pictures, listener: Listener) -> tuple[FaderEpoch, ...]:
+def _fit_fader(run: Run, detector: Detector, views: Views, listener: Listener) -> tuple[FaderEpoch, ...]:
     config = run.config.fader
     if not config.enabled:
         return ()
     listener.stage("attenuator", config.epochs)
     return fit_fader(
         detector,
-        pictures,
+        views.pictures,
         config,
         seed=run.config.seed,
         checkpoint=run.folder.root,
         on_epoch=listener.epoch,
+        masks=views.masks(detector),
     )
 
 

@@ -15,6 +15,8 @@ from detector.pipeline import Explanation
 
 Pixels = npt.NDArray[np.uint8]
 
+LARGE, NEAR = 1024, 256  # px of the longer side: from which a part is shown close up as well, and how much of it
+
 
 @dataclass(frozen=True)
 class Step:
@@ -38,6 +40,24 @@ def draw_steps(pixels: Pixels, seen: Explanation, scale: HeatmapScale) -> list[S
         Step("reconstruction", "the part as it should have looked", _drawn(seen.reconstruction)),
         Step("anomaly map", "anomaly map: middle grey is the ng threshold", to_gray8(heatmap, scale)),
         Step("map on image", "anomaly map in colour over the part", overlay(pixels, heatmap, scale)),
+        *_close_up(pixels, heatmap, scale),
+    ]
+
+
+def _close_up(pixels: Pixels, heatmap: npt.NDArray[np.float32], scale: HeatmapScale) -> list[Step]:
+    """Of a large part, whose pictures are drawn small: where the map is highest, pixel by pixel, in its proportions."""
+    height, width = heatmap.shape
+    if max(height, width) < LARGE:
+        return []
+    sides = [round(side * NEAR / max(height, width)) for side in (height, width)]
+    peak = np.unravel_index(heatmap.argmax(), heatmap.shape)
+    starts = [
+        min(max(0, int(at) - side // 2), of - side) for at, side, of in zip(peak, sides, (height, width), strict=True)
+    ]
+    near = tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
+    return [
+        Step("highest place", f"{sides[1]}x{sides[0]} px around the highest place of the map", pixels[near]),
+        Step("map on it", "anomaly map in colour over that place", overlay(pixels[near], heatmap[near], scale)),
     ]
 
 

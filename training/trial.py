@@ -20,6 +20,7 @@ from training.calibrate import pick_device
 from training.config import TrainConfig
 from training.data import Dataset, load_pictures
 from training.design import choose_spec
+from training.errors import ConfigInvalid
 from training.exam import Exam, Mark, mark, set_exam
 from training.fit import EpochRecord, fit_reconstruction
 from training.fit_align import fit_alignment
@@ -44,7 +45,11 @@ class Bench:
 
 
 def set_bench(config: TrainConfig, dataset: Dataset) -> Bench:
-    """Read the training and the held-out pictures of `dataset`, and no others."""
+    """Read the training and the held-out pictures of `dataset`, and no others; no search with tiles."""
+    if config.tiles is not None:
+        raise ConfigInvalid(
+            "a search knows whole pictures only: search without tiles, at 256 px, and take what it finds"
+        )
     train, held_out = (load_pictures(samples, config.input) for samples in (dataset.train, dataset.hold_out))
     alignment = fit_alignment(config, train, held_out, pick_device(config.device))
     train, held_out = alignment.moved(train), alignment.moved(held_out)  # once: no trial changes where parts lie

@@ -16,7 +16,8 @@ from detector.evidence.gaussian import GaussianField
 from detector.evidence.maps import residual_maps
 from detector.evidence.reduce import fuse, reduce_to_score, smooth
 from detector.evidence.standardise import Standardiser
-from detector.spec import EvidenceSpec, FeatureSource
+from detector.spec import EvidenceSpec, FeatureSource, TileSpec
+from detector.tiles import in_tiles
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,17 @@ class Evidence(nn.Module):
 
     weights: Tensor
 
-    def __init__(self, spec: EvidenceSpec, fields: Mapping[str, GaussianField], standardiser: Standardiser) -> None:
+    def __init__(
+        self,
+        spec: EvidenceSpec,
+        fields: Mapping[str, GaussianField],
+        standardiser: Standardiser,
+        *,
+        tiles: TileSpec | None = None,
+    ) -> None:
         super().__init__()
         self.spec = spec
+        self.tiles = tiles
         self.fields = nn.ModuleDict(fields)
         self.standardiser = standardiser
         self.register_buffer("weights", torch.full((len(spec.maps),), 1 / len(spec.maps)))
@@ -47,8 +56,19 @@ class Evidence(nn.Module):
         """The same statistics and weights of some of the maps."""
         names = tuple(self.spec.maps[place] for place in places)
         fields: dict[str, GaussianField] = {name: self.fields[name] for name in names if name in self.fields}  # type: ignore[misc]
-        part = Evidence(replace(self.spec, maps=names), fields, self.standardiser.of(places))
+        part = Evidence(replace(self.spec, maps=names), fields, self.standardiser.of(places), tiles=self.tiles)
         part.weights = self.weights[list(places)]
+        return part
+
+    def inside(self, rows: slice, columns: slice) -> "Evidence":
+        """The same statistics and weights for a window of the picture, in px: edges of the cells of every grid."""
+        fields: dict[str, GaussianField] = {}
+        for name, field in self.fields.items():
+            stride: int = field.spec.stride  # type: ignore[assignment]
+            cells = [slice(span.start // stride, span.stop // stride) for span in (rows, columns)]
+            fields[name] = field.inside(*cells)  # type: ignore[operator]
+        part = Evidence(self.spec, fields, self.standardiser.inside(rows, columns))
+        part.weights = self.weights
         return part
 
     def raw(self, clues: Clues) -> Tensor:
@@ -72,12 +92,17 @@ class Evidence(nn.Module):
 
     def score(self, anomaly_map: Tensor) -> Tensor:
         """(B,H,W) → (B,)."""
-        return reduce_to_score(anomaly_map, self.spec.reduce, top_fraction=self.spec.top_fraction)
+        spec = self.spec
+        return reduce_to_score(anomaly_map, spec.reduce, top_fraction=spec.top_fraction, window=spec.window)
 
     def _residuals(self, clues: Clues) -> dict[str, Tensor]:
         """Name → (B,H,W); the mean over several reconstructions (RIAD)."""
         names, scales = self.spec.residuals, self.spec.msgms_scales
         if clues.reconstructions is None:
             return {}
-        maps = [residual_maps(clues.pictures, single, names, scales=scales) for single in clues.reconstructions]
+
+        def compare(pictures: Tensor, drawn: Tensor) -> list[Tensor]:
+            return [residual_maps(pictures, drawn, names, scales=scales)]
+
+        maps = [in_tiles(self.tiles, compare, clues.pictures, single)[0] for single in clues.reconstructions]
         return dict(zip(names, torch.stack(maps).mean(dim=0).unbind(dim=1), strict=True))

@@ -23,6 +23,8 @@ QUIET = 1e-3  # of the mean deviation: a channel that is dead in some pictures m
 SURROUND_FLOOR = 0.1  # of the mean energy of good parts: a flat surrounding must not blow its noise up (ours)
 PLACES = 256  # distributions that are factored at once: bounds the memory of a fit
 CACHED = 16  # whiteners that a CPU widens to single precision at once: 640 kB of 100 dimensions
+WIDENED = 4096  # and a GPU, 160 MB: those of a large picture together would be gigabytes
+DRAWN_CELLS = 4096  # of each picture that directions are learnt from; a grid of 512 px at 8 px a cell has no more
 
 
 @dataclass
@@ -57,17 +59,30 @@ class GaussianField(nn.Module):
     def forward(self, grid: Tensor) -> Tensor:
         """(B,C,h,w) → (B,h,w)."""
         centred = _at_least_two(self._vectors(grid)) - self.mean.unsqueeze(1)
-        in_blocks = len(self.mean) > 1 and grid.device.type == "cpu"
-        white = _whiten_in_blocks(centred, self.whitener) if in_blocks else centred @ self.whitener.float()
+        at_once = CACHED if grid.device.type == "cpu" else WIDENED
+        in_blocks = len(self.mean) > 1 and (len(self.mean) > at_once or grid.device.type == "cpu")
+        white = _whiten_in_blocks(centred, self.whitener, at_once) if in_blocks else centred @ self.whitener.float()
         distances = white[:, : len(grid)].square().mean(dim=-1).sqrt()
         return distances.T.reshape(len(grid), self.rows, self.columns)
+
+    def inside(self, rows: slice, columns: slice) -> "GaussianField":
+        """The same distributions for a window of the grid, in cells."""
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        field = GaussianField(self.spec, channels=len(self.centre), rows=height, columns=width)
+        field.centre, field.directions, field.mean, field.whitener = (
+            self.centre, self.directions, self.mean, self.whitener,
+        )  # fmt: skip
+        if len(self.mean) > 1:
+            places = torch.arange(self.rows * self.columns).view(self.rows, self.columns)[rows, columns].flatten()
+            field.mean, field.whitener = self.mean[places], self.whitener[places]
+        return field
 
     def fit(self, some: Iterable[Tensor], grids: Iterable[Tensor]) -> None:
         """Set directions from `some` grids (B,C,h,w) and the distributions from all `grids` of good parts.
 
         Raises `CalibrationError` for fewer than two pictures, and for features that have no distribution.
         """
-        self._fit_directions(torch.cat([grid.double().cpu() for grid in some]))
+        self._fit_directions(torch.cat([_drawn(grid).double().cpu() for grid in some]))
         moments = self._moments(grids)
         if moments.count < 2:
             raise CalibrationError(f"feature evidence needs at least 2 good pictures, not {moments.count}")
@@ -90,9 +105,8 @@ class GaussianField(nn.Module):
         around = _mean_around(energy, self.spec.surround).flatten(1).T.unsqueeze(-1)
         return cells / (around + SURROUND_FLOOR).sqrt()
 
-    def _fit_directions(self, grids: Tensor) -> None:
-        """Principal directions of the standardised channels, the strongest first, scaled to the standardised ones."""
-        vectors = grids.permute(0, 2, 3, 1).flatten(0, 2)
+    def _fit_directions(self, vectors: Tensor) -> None:
+        """Principal directions of the standardised channels of (N,C), the strongest first, scaled to those."""
         if not torch.isfinite(vectors).all():
             raise CalibrationError("the features of good pictures are not finite, so they have no distribution")
         centre, deviation = vectors.mean(dim=0), vectors.std(dim=0, correction=0)
@@ -116,7 +130,7 @@ class GaussianField(nn.Module):
                 vectors = vectors.flatten(0, 1).unsqueeze(0)
             moments.count += vectors.shape[1]
             moments.first += vectors.sum(dim=1)
-            moments.second += vectors.transpose(1, 2) @ vectors
+            moments.second.baddbmm_(vectors.transpose(1, 2), vectors)
         return moments
 
 
@@ -125,10 +139,19 @@ def _at_least_two(vectors: Tensor) -> Tensor:
     return vectors.expand(-1, 2, -1) if vectors.shape[1] == 1 else vectors
 
 
-def _whiten_in_blocks(centred: Tensor, whiteners: Tensor) -> Tensor:
+def _drawn(grid: Tensor) -> Tensor:
+    """(B,C,h,w) → (N,C): its vectors, or as many of a large grid as directions are learnt from, always the same."""
+    vectors = grid.permute(0, 2, 3, 1).flatten(1, 2)
+    if vectors.shape[1] > DRAWN_CELLS:
+        places = torch.randperm(vectors.shape[1], generator=torch.Generator().manual_seed(0))[:DRAWN_CELLS]
+        vectors = vectors[:, places.to(grid.device)]
+    return vectors.flatten(0, 1)
+
+
+def _whiten_in_blocks(centred: Tensor, whiteners: Tensor, at_once: int) -> Tensor:
     """(N,B,D) and (N,D,D) in half precision → (N,B,D); all are widened into one buffer, which stays in cache."""
-    white, wide = torch.empty_like(centred), torch.empty_like(whiteners[:CACHED], dtype=torch.float32)
-    blocks = zip(*(torch.split(part, CACHED) for part in (centred, whiteners, white)), strict=True)
+    white, wide = torch.empty_like(centred), torch.empty_like(whiteners[:at_once], dtype=torch.float32)
+    blocks = zip(*(torch.split(part, at_once) for part in (centred, whiteners, white)), strict=True)
     for some, halves, out in blocks:
         torch.bmm(some, wide[: len(halves)].copy_(halves), out=out)
     return white

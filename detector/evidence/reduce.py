@@ -4,6 +4,7 @@ In: standardised evidence (B,M,H,W). Out: anomaly map (B,H,W), score (B,), both 
 A score never exceeds the highest pixel of its map, so a part that is over a threshold has a place to show for it.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -25,10 +26,40 @@ def smooth(anomaly_map: Tensor, side: int) -> Tensor:
     return pooled.squeeze(1)
 
 
-def reduce_to_score(anomaly_map: Tensor, rule: Reduce, *, top_fraction: float) -> Tensor:
-    """(B,H,W) → (B,): the highest pixel (EAR), or the mean of the highest `top_fraction` of them."""
-    pixels = anomaly_map.flatten(1)
+def reduce_to_score(anomaly_map: Tensor, rule: Reduce, *, top_fraction: float, window: int = 0) -> Tensor:
+    """(B,H,W) → (B,): the highest pixel (EAR), the mean of the highest `top_fraction` of all, or the highest such mean
+    of all windows of `window` px a side, each half over the next."""
     if rule == "max":
-        return pixels.amax(dim=1)
-    count = max(1, round(top_fraction * pixels.shape[1]))
+        return anomaly_map.flatten(1).amax(dim=1)
+    if rule == "top-mean":
+        return _top_mean(anomaly_map.flatten(1), top_fraction)
+    return torch.stack([_highest_window(single, window, top_fraction) for single in anomaly_map])
+
+
+def _top_mean(pixels: Tensor, share: float) -> Tensor:
+    """(B,N) → (B,)."""
+    count = max(1, round(share * pixels.shape[1]))
     return pixels.topk(count, dim=1).values.mean(dim=1)
+
+
+def _highest_window(anomaly_map: Tensor, side: int, share: float) -> Tensor:
+    """(H,W) → (). A window whose peak is below what another one reached need not be sorted: most are not."""
+    height, width = (min(side, length) for length in anomaly_map.shape)
+    windows = [
+        anomaly_map[top : top + height, left : left + width]
+        for top in _starts(anomaly_map.shape[0], height)
+        for left in _starts(anomaly_map.shape[1], width)
+    ]
+    peaks = torch.stack([window.amax() for window in windows])
+    order = peaks.argsort(descending=True, stable=True).tolist()
+    best = _top_mean(windows[order[0]].reshape(1, -1), share)[0]
+    for place in order[1:]:
+        if best >= peaks[place]:
+            break
+        best = torch.maximum(best, _top_mean(windows[place].reshape(1, -1), share)[0])
+    return best
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Every half side, and the last window at the far border."""
+    return [*range(0, length - side, max(1, side // 2)), length - side]

@@ -43,6 +43,15 @@ class Standardiser(nn.Module):
         part.mean, part.deviation = self.mean[list(places)], self.deviation[list(places)]
         return part
 
+    def inside(self, rows: slice, columns: slice) -> "Standardiser":
+        """The same statistics for a window of the picture, in px."""
+        if self.kind != "per-location":
+            return self
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        part = Standardiser(self.kind, self.names, height=height, width=width)
+        part.mean, part.deviation = self.mean[:, rows, columns], self.deviation[:, rows, columns]
+        return part
+
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Set the statistics from evidence maps (B,M,H,W) of good pictures; `CalibrationError` when there are none."""
         if self.kind == "none":
@@ -50,7 +59,10 @@ class Standardiser(nn.Module):
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for maps in batches:
             exact = maps.double().cpu()
-            count, total, squares = count + len(maps), total + exact.sum(0), squares + exact.square().sum(0)
+            own, squared = exact, exact.square()
+            if self.kind == "pooled":  # pictures may be large: a number for each map, and not one for each pixel
+                own, squared = (power.mean(dim=(2, 3), keepdim=True) for power in (own, squared))
+            count, total, squares = count + len(maps), total + own.sum(0), squares + squared.sum(0)
         if count < 2:
             raise CalibrationError(f"standardising evidence needs at least 2 good pictures, not {count}")
         mean, second = total / count, squares / count

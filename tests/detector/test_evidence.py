@@ -82,11 +82,11 @@ def test_smoothing_is_a_box_mean_over_the_pixels_that_exist() -> None:
     assert smooth(torch.ones(1, 9, 11), 5).sub(1).abs().max() < 1e-6  # a zero border would darken the edge
 
 
-@given(st.sampled_from(["max", "top-mean"]), st.floats(0.001, 1.0), st.integers(0, 10_000))
+@given(st.sampled_from(["max", "top-mean", "window-top-mean"]), st.floats(0.001, 1.0), st.integers(0, 10_000))
 @settings(deadline=None, max_examples=50)
 def test_a_score_never_exceeds_the_highest_pixel(rule: Reduce, fraction: float, seed: int) -> None:
     anomaly_map = torch.randn(4, 12, 10, generator=torch.Generator().manual_seed(seed))
-    score = reduce_to_score(anomaly_map, rule, top_fraction=fraction)
+    score = reduce_to_score(anomaly_map, rule, top_fraction=fraction, window=5)
     assert (score <= anomaly_map.amax(dim=(1, 2)) + 1e-6).all()
 
 

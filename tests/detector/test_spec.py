@@ -24,8 +24,8 @@ from detector.spec import (
 @pytest.mark.parametrize(
     ("part", "wrong", "reason"),
     [
-        (InputSpec, {"height": 31}, "32 to 4096"),
-        (InputSpec, {"width": 4097}, "32 to 4096"),
+        (InputSpec, {"height": 31}, "32 to 8192"),
+        (InputSpec, {"width": 8193}, "32 to 8192"),
         (InputSpec, {"jpeg_scale_margin": -1}, "jpeg_scale_margin"),
         (InputSpec, {"jpeg_scale_margin": 9}, "jpeg_scale_margin"),
         (UNetSpec, {"widths": (8,)}, "widths"),
@@ -50,6 +50,7 @@ from detector.spec import (
         (EvidenceSpec, {"msgms_scales": 6}, "msgms_scales"),
         (EvidenceSpec, {"top_fraction": 0.0}, "top_fraction"),
         (EvidenceSpec, {"top_fraction": 1.1}, "top_fraction"),
+        (EvidenceSpec, {"window": 0}, "window"),
         (DetectorSpec, {"input": InputSpec(height=100)}, "stride"),
         (DetectorSpec, {"mosaic_scale": 0}, "mosaic_scale"),
         (DetectorSpec, {"mosaic_scale": 257}, "mosaic_scale"),

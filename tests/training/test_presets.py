@@ -30,7 +30,7 @@ def test_a_preset_is_valid(name: str) -> None:
     assert load(name).product == "part"
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"cpu", "demo"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"cpu", "demo", "tiles"}))
 def test_a_published_method_takes_parts_as_they_lie_and_decides_nothing(name: str) -> None:
     assert (load(name).align.use, load(name).statistics) == ("off", "as-told")
 
