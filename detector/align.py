@@ -1,10 +1,10 @@
-"""Where a part lies: its shift against good parts in whole pixels, and pictures moved by it.
+"""Where a part lies: its shift against good parts in whole pixels.
 
-In: pictures (B,3,H,W) float32 in [0, 1]. Out: offsets (B,2) int64, no larger than the spec's reach. Refuses nothing.
+In: pictures (B,3,H,W) float32 in [0, 1]. Out: a `Shift`, no larger than the spec's reach. Refuses nothing.
 Orientation correlation (Fitch et al. 2002): a picture becomes a field of vectors along its grey gradients, none longer
 than 1, so that neither a lamp nor one strong edge decides, and is compared with the mean field of good parts, in which
 only those edges are left that stand in one place on every part. Whole pixels, because half of one blurs a picture, and
-a good part out of focus has other features.
+a good part out of focus has other features. Parts that turn as well are for detector/turn.py.
 """
 
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
+from detector.motion import Shift
 from detector.spec import AlignSpec
 
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)  # against noise, rows and columns, before the gradient
@@ -30,7 +31,11 @@ class Aligner(nn.Module):
         self.spec = spec
         self.register_buffer("edges", torch.zeros(2, height, width).half())
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor) -> Shift:
+        """How each of (B,3,H,W) lies against where good parts do."""
+        return Shift(self.offsets(pictures))
+
+    def offsets(self, pictures: Tensor) -> Tensor:
         """(B,3,H,W) → (B,2) int64: by how many rows down and columns right each part lies from where it should."""
         reach, reference = self.spec.reach, torch.complex(*self.edges.float().unbind())
         fits = _fits(orientations(pictures), reference, reach)
@@ -49,32 +54,6 @@ def orientations(pictures: Tensor) -> Tensor:
     gradient = torch.complex(grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2], grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]) / 2
     strength = gradient.abs()
     return gradient / (strength + SOFTENED * strength.mean(dim=(1, 2), keepdim=True) + DARK)
-
-
-def move(maps: Tensor, offsets: Tensor) -> Tensor:
-    """(B,C,H,W) and (B,2) → (B,C,H,W): pixel (y,x) is what stood at (y,x) + offset; the border goes on beyond it."""
-    rows, columns = _sources(maps, offsets)
-    height, width = maps.shape[-2:]
-    batch = torch.arange(len(maps), device=maps.device).view(-1, 1, 1)
-    moved = maps.permute(0, 2, 3, 1)[
-        batch, rows.clamp(0, height - 1).unsqueeze(2), columns.clamp(0, width - 1).unsqueeze(1)
-    ]
-    return moved.permute(0, 3, 1, 2).contiguous()
-
-
-def is_inside(maps: Tensor, offsets: Tensor) -> Tensor:
-    """(B,1,H,W) bool: which pixels of `move(maps, offsets)` stood in `maps`, and do not only go on with its border."""
-    rows, columns = _sources(maps, offsets)
-    height, width = maps.shape[-2:]
-    in_rows, in_columns = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
-    return (in_rows.unsqueeze(2) & in_columns.unsqueeze(1)).unsqueeze(1)
-
-
-def _sources(maps: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (B,H) and columns (B,W) that pixels are taken from; some may lie outside."""
-    height, width = maps.shape[-2:]
-    rows = torch.arange(height, device=maps.device) + offsets[:, :1]
-    return rows, torch.arange(width, device=maps.device) + offsets[:, 1:]
 
 
 def _fits(fields: Tensor, reference: Tensor, reach: int) -> Tensor:

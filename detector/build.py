@@ -23,6 +23,7 @@ from detector.saliency.disjoint import DisjointSaliency
 from detector.saliency.spectral import SpectralSaliency
 from detector.saliency.whole import ConstantSaliency
 from detector.spec import TILE_STEP, DetectorSpec, FaderSpec, FeatureSource, FeatureSpec, InputSpec
+from detector.turn import Turner, thumbnail_size
 from detector.unet import UNet
 
 SHARED = ("backbone.", "saliency.")  # the frozen backbone: stored once for all products, never in an artifact
@@ -49,7 +50,7 @@ def join_parts(spec: DetectorSpec, backbone: Backbone | None, *, most_bytes: int
         fader=None if spec.fader is None else _fader(spec.fader),
         backbone=backbone,
         evidence=build_evidence(spec, backbone),
-        aligner=None if spec.align is None else Aligner(spec.align, height=spec.input.height, width=spec.input.width),
+        aligner=_aligner(spec),
     )
     return detector.eval()
 
@@ -96,6 +97,13 @@ def _check_tensor(name: str, tensor: Tensor, wanted: Tensor) -> None:
         )
     if not torch.isfinite(tensor).all():
         raise WeightsMismatch(f"{name} holds NaN or infinity")
+
+
+def _aligner(spec: DetectorSpec) -> Aligner | Turner | None:
+    if spec.align is None:
+        return None
+    kind = Turner if spec.align.turn else Aligner
+    return kind(spec.align, height=spec.input.height, width=spec.input.width)
 
 
 def _saliency(spec: DetectorSpec, backbone: Backbone | None) -> nn.Module:
@@ -165,8 +173,17 @@ def statistics_bytes(spec: DetectorSpec, backbone: Backbone | None) -> int:
     """Of the largest buffers: mean and deviation of every map, edges of good parts, whiteners of every field."""
     per_location = spec.evidence.standardise == "per-location"
     total = 8 * len(spec.evidence.maps) * (spec.input.height * spec.input.width if per_location else 1)
-    total += 0 if spec.align is None else 4 * spec.input.height * spec.input.width
+    total += _edges_bytes(spec)
     for _, features, channels, (rows, columns) in _sources(spec, backbone):
         places = 1 if features.statistics == "pooled" else rows * columns
         total += 2 * places * min(features.dimensions, channels) ** 2
     return total
+
+
+def _edges_bytes(spec: DetectorSpec) -> int:
+    """Of the mean edges of good parts, on a thumbnail where parts turn."""
+    if spec.align is None:
+        return 0
+    size = (spec.input.height, spec.input.width)
+    rows, columns = thumbnail_size(*size) if spec.align.turn else size
+    return 4 * rows * columns

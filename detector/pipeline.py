@@ -15,15 +15,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from detector.align import Aligner, is_inside, move
+from detector.align import Aligner
 from detector.backbone import Backbone
 from detector.errors import SpecError
 from detector.evidence.evidence import Clues, Evidence
 from detector.fader import Fader, gates_for_levels
 from detector.mosaic import hide, remove
+from detector.motion import Motion
 from detector.saliency.disjoint import DisjointSaliency, assemble
 from detector.spec import FEATURES, DetectorSpec, FeatureSource
 from detector.tiles import in_tiles
+from detector.turn import Turner
 from detector.unet import UNet
 
 EngineName = Literal["reference", "folded"]
@@ -46,8 +48,8 @@ class Placed:
 
     pictures: Tensor
     """(B,3,H,W)."""
-    offsets: Tensor | None
-    """(B,2) int64 px that each was moved by; None where the product takes parts as they lie."""
+    motion: Motion | None
+    """How each was moved; None where the product takes parts as they lie."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Detector(nn.Module):
         fader: Fader | None,
         backbone: Backbone | None,
         evidence: Evidence,
-        aligner: Aligner | None,
+        aligner: Aligner | Turner | None,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -116,8 +118,8 @@ class Detector(nn.Module):
         """Pictures with the part where this product's lies."""
         if self.aligner is None:
             return Placed(pictures, None)
-        offsets = self.aligner(pictures)
-        return Placed(move(pictures, offsets), offsets)
+        motion: Motion = self.aligner(pictures)
+        return Placed(motion.move(pictures), motion)
 
     @torch.inference_mode()
     def see(self, pictures: Tensor) -> Sight:
@@ -134,29 +136,28 @@ class Detector(nn.Module):
 
     @torch.inference_mode()
     def put_back(self, anomaly: Anomaly, placed: Placed) -> Anomaly:
-        """Maps of moved parts → in the pixels that were sent; a band at the edge that had left the frame is as quiet
-        as the quietest place, since nothing is known of it, and only pixels that were sent make the score."""
-        if placed.offsets is None:
+        """Maps of moved parts → in the pixels that were sent; what had left the frame, at an edge or a corner, is as
+        quiet as the quietest place, since nothing is known of it, and only pixels that were sent make the score."""
+        if placed.motion is None:
             return anomaly
-        maps, back = anomaly.heatmap.unsqueeze(1), -placed.offsets
+        maps, back = anomaly.heatmap.unsqueeze(1), placed.motion.inverse()
         quiet = maps.amin(dim=(2, 3), keepdim=True)
-        heatmap = torch.where(is_inside(maps, back), move(maps, back), quiet).squeeze(1)
+        heatmap = torch.where(back.is_known(maps), back.move(maps), quiet).squeeze(1)
         return Anomaly(self.evidence.score(heatmap), heatmap)
 
     @torch.inference_mode()
     def explain(self, pictures: Tensor) -> Explanation:
         """What `forward` computes, and the reconstruction with every step on the way to it."""
-        offsets = pictures.new_zeros(len(pictures), 2).long() if self.aligner is None else self.aligner(pictures)
-        aligned = move(pictures, offsets)
-        masks = self.saliency(aligned)
-        hints = self.hints(aligned, masks)
-        reconstruction = move(self.rebuild(aligned, masks).mean(dim=0), -offsets)
+        placed = self.place(pictures)
+        masks = self.saliency(placed.pictures)
+        hints = self.hints(placed.pictures, masks)
+        reconstruction = self.rebuild(placed.pictures, masks).mean(dim=0)
         anomaly = self(pictures)
         return Explanation(
-            move(masks.expand(len(pictures), -1, -1, -1), -offsets),
-            move(hints, -offsets),
+            _as_sent(masks.expand(len(pictures), -1, -1, -1), placed).round(),
+            _as_sent(hints, placed),
             self.gate(hints),
-            reconstruction,
+            _as_sent(reconstruction, placed),
             anomaly.heatmap,
             anomaly.score,
         )
@@ -234,6 +235,11 @@ def stack(inputs: Sequence[npt.NDArray[np.uint8]], device: torch.device) -> Tens
     """Pictures (H,W,3) uint8, at least one, all of one size → (B,3,H,W) float32 in [0, 1] on `device`."""
     batch = torch.from_numpy(np.stack(inputs)).to(device)
     return batch.permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def _as_sent(maps: Tensor, placed: Placed) -> Tensor:
+    """(B,C,H,W) of placed pictures → in the pixels that were sent."""
+    return maps if placed.motion is None else placed.motion.inverse().move(maps)
 
 
 def score_together(groups: Sequence[tuple[Detector, Tensor]]) -> list[Anomaly]:

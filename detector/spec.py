@@ -129,14 +129,29 @@ class FaderSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class AlignSpec:
-    """Parts that arrive shifted are moved to where good parts lie before anything looks at them (detector/align.py)."""
+    """Parts that arrive shifted or turned are moved to where good parts lie before anything looks at them
+    (detector/align.py, detector/turn.py)."""
 
     reach: int = 16
     """Largest shift that is looked for, up, down, left and right, in input pixels."""
+    turn: float = 0.0
+    """Largest turn that is looked for, either way, in degrees; 180 is any, 0 none, and then shifts are whole pixels."""
+    stretch: float = 1.0
+    """How wide a pixel of the input is, where it is 1 high, in the pictures that were sent: what is stretched to fit
+    shears as it turns. Not read without a turn."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.reach <= 256:
             raise SpecError(f"align.reach must be 1 to 256 px, not {self.reach}")
+        if not 0 <= self.turn <= 180:
+            raise SpecError(f"align.turn must be 0 to 180 degrees, not {self.turn}")
+        if not 1 / 16 <= self.stretch <= 16:
+            raise SpecError(f"align.stretch must be 1/16 to 16, not {self.stretch}")
+
+    @property
+    def is_any_turn(self) -> bool:
+        """Whether parts may lie anyhow."""
+        return self.turn == 180
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,8 @@ class TrainingRecord(BaseModel):
     backbone: str | None
     """timm's name."""
     decided_by: dict[str, float] = Field(default_factory=dict)
-    """What training decided for itself went by these: `align.gain`, `statistics.pooled`, `statistics.per-location`."""
+    """What training decided for itself went by these: `align.gain`, `align.turn_gain`,
+    `statistics.pooled`, `statistics.per-location`."""
 
 
 class Manifest(BaseModel):

@@ -56,6 +56,9 @@ class AlignConfig(BaseModel):
     """`auto`: where good parts that are held out fit much better for it (training/fit_align.py); never with tiles."""
     reach: Annotated[float, Field(gt=0, le=0.25)] = 1 / 16
     """Largest shift that is looked for, as a share of the input's shorter side."""
+    turn: Annotated[float, Field(ge=0, le=180)] | Literal["auto"] = "auto"
+    """Largest turn either way in degrees; 180 is any, 0 looks for shifts alone. `auto`: none, 15 or any, by the same
+    held-out parts, also where `use` is on."""
 
 
 class FitConfig(BaseModel):

@@ -28,6 +28,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 MASK_SUFFIXES = ("_mask.png", ".png")
 WHITE = 127  # a mask pixel above this is defective
 LIMITS = DecodeLimits()  # the service's own
+STRETCHED = 9  # pictures of one camera are of one shape
 READERS = 4  # threads; Pillow decodes outside the GIL
 IN_MEMORY = 1 << 30  # bytes of decoded pictures; 1400 of 512 px a side, 70 of 5 megapixels
 
@@ -125,6 +126,14 @@ def load_pictures(samples: Sequence[Sample], spec: InputSpec, folder: Path | Non
 def load_picture(path: Path, spec: InputSpec) -> npt.NDArray[np.uint8]:
     """One file → (H,W,3) uint8."""
     return resize_to_input(decode(path.read_bytes(), spec, LIMITS).image, spec)
+
+
+def measure_stretch(samples: Sequence[Sample], spec: InputSpec) -> float:
+    """How wide a pixel of the input is, where it is 1 high, in the files: the median of a few, 1 without any."""
+    some = samples[:: max(1, len(samples) // STRETCHED)][:STRETCHED]
+    sizes = [decode(sample.path.read_bytes(), spec, LIMITS).pixels.shape for sample in some]
+    ratios = [width * spec.height / (height * spec.width) for height, width, _ in sizes]
+    return float(np.median(ratios)) if ratios else 1.0
 
 
 def _room(shape: tuple[int, ...], folder: Path | None) -> npt.NDArray[np.uint8]:

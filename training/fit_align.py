@@ -4,16 +4,19 @@ In: good pictures (N,H,W,3) uint8, some to learn from and some held out. Out: an
 Refuses nothing. No network, no label and no test picture is looked at; it costs seconds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from detector.align import Aligner, move, orientations
+from detector.align import Aligner, orientations
+from detector.motion import Shift
 from detector.spec import AlignSpec
+from detector.turn import Turner
 from training.batches import batch_size, batches
 from training.config import TrainConfig
+from training.fit_turn import fit_turner, unexplained_still, unexplained_turned
 from training.rebuild import Pictures
 
 LEARNT_FROM = 256  # pictures, evenly spread: a mean edge is no sharper for more
@@ -21,32 +24,62 @@ ROUNDS = 3  # reference and shifts are found in turn
 # Of what good parts leave unexplained as they lie. Three products as they are came to 0.01 to 0.09 and three whose
 # pictures were cut at random to 0.02 to 0.06, two that were shifted by up to 4 % to 0.41 and 0.75 (docs/method.md).
 WORTH_IT = 0.15
+TURNS = (15.0, 180.0)  # degrees, tried in this order: a wider fan costs more, and has more to mistake
+
+AnyAligner = Aligner | Turner
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """What was decided, and by which figure."""
+    """What was decided, and by which figures."""
 
-    aligner: Aligner | None
+    aligner: AnyAligner | None
     """None: parts are taken as they lie."""
-    gain: float | None
-    """`gain` on held-out pictures; None where the configuration left nothing to decide."""
+    gain: float | None = None
+    """`gain` of shifting, on held-out pictures; None where the configuration left nothing to decide."""
+    turn_gain: float | None = None
+    """By which share less is unexplained there for the best of the turns that were tried than without one; None where
+    none were."""
 
     def moved(self, pictures: Pictures) -> Pictures:
         """The same pictures as the networks will see them."""
         return pictures if self.aligner is None else moved(self.aligner, pictures)
 
 
-def fit_alignment(config: TrainConfig, pictures: Pictures, held_out: Pictures, device: torch.device) -> Alignment:
-    """By what the configuration says, or by what held-out good pictures gain."""
+def fit_alignment(
+    config: TrainConfig, pictures: Pictures, held_out: Pictures, device: torch.device, *, stretch: float
+) -> Alignment:
+    """By what the configuration says, or by what held-out good pictures gain; `stretch` as in `AlignSpec`."""
     if config.align.use == "off" or (config.align.use == "auto" and config.tiles is not None):
-        return Alignment(None, None)
-    shorter = min(config.input.height, config.input.width)
-    aligner = fit_aligner(AlignSpec(reach=max(1, int(config.align.reach * shorter))), pictures, device)
-    if config.align.use == "on":
-        return Alignment(aligner, None)
-    measured = gain(aligner, pictures, held_out)
-    return Alignment(aligner if measured >= WORTH_IT else None, measured)
+        return Alignment(None)
+    reach = max(1, int(config.align.reach * min(config.input.height, config.input.width)))
+    if config.align.use == "on" and config.align.turn != "auto" and config.align.turn > 0:
+        spec = AlignSpec(reach=reach, turn=config.align.turn, stretch=stretch)
+        return Alignment(fit_turner(spec, pictures, device))
+    aligner = fit_aligner(AlignSpec(reach=reach), pictures, device)
+    measured = None if config.align.use == "on" else gain(aligner, pictures, held_out)
+    shifted = Alignment(aligner if measured is None or measured >= WORTH_IT else None, measured)
+    turns = TURNS if config.align.turn == "auto" else (config.align.turn,)
+    specs = [AlignSpec(reach=reach, turn=turn, stretch=stretch) for turn in turns if turn > 0]
+    return turned(specs, shifted, (pictures, held_out), device) if specs else shifted
+
+
+def turned(
+    specs: Sequence[AlignSpec], shifted: Alignment, roles: tuple[Pictures, Pictures], device: torch.device
+) -> Alignment:
+    """`shifted`, unless turning by one of `specs` leaves clearly less of held-out good pictures unexplained than the
+    same without a turn, and than the specs before it."""
+    pictures, held_out = roles
+    still = fit_turner(replace(specs[0], turn=0.0), pictures, device)  # as fine, so that a part of a pixel is no turn
+    lying = min(unexplained_still(pictures, held_out, device), unexplained_turned(still, held_out))
+    found, least, best = shifted.aligner, lying, lying
+    for spec in specs:
+        turner = fit_turner(spec, pictures, device)
+        left = unexplained_turned(turner, held_out)
+        best = min(best, left)
+        if left <= (1 - WORTH_IT) * least:
+            found, least = turner, left
+    return Alignment(found, shifted.gain, 1 - best / lying if lying > 0 else 0.0)
 
 
 def fit_aligner(spec: AlignSpec, pictures: Pictures, device: torch.device) -> Aligner:
@@ -66,17 +99,16 @@ def fit_aligner(spec: AlignSpec, pictures: Pictures, device: torch.device) -> Al
 @torch.no_grad()
 def offsets_of(aligner: Aligner, pictures: Pictures) -> Tensor:
     """(N,2) int64 on the CPU."""
-    return torch.cat([aligner(batch).cpu() for batch in batches(pictures, aligner.edges.device)])
+    return torch.cat([aligner.offsets(batch).cpu() for batch in batches(pictures, aligner.edges.device)])
 
 
-def moved(aligner: Aligner, pictures: Pictures) -> Pictures:
-    """The same pictures with every part where good parts lie, as `Detector.forward` moves it."""
-    offsets = offsets_of(aligner, pictures)
-    parts = [
-        move(torch.from_numpy(picture).permute(2, 0, 1)[None], offset[None])[0].permute(1, 2, 0).numpy()
-        for picture, offset in zip(pictures, offsets, strict=True)
-    ]
-    return np.stack(parts) if parts else pictures
+@torch.no_grad()
+def moved(aligner: AnyAligner, pictures: Pictures) -> Pictures:
+    """The same pictures with every part where good parts lie, as `Detector.forward` moves it, but for rounding."""
+    parts = [aligner(batch).move(batch).cpu() for batch in batches(pictures, aligner.edges.device)]
+    if not parts:
+        return pictures
+    return (torch.cat(parts) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 @torch.no_grad()
@@ -104,6 +136,6 @@ def _mean_edges(pictures: Pictures, offsets: Tensor, device: torch.device) -> Te
     total = torch.zeros(2, *pictures.shape[1:3], dtype=torch.float64, device=device)
     parts = torch.split(offsets, batch_size(pictures))
     for rows, batch in zip(parts, batches(pictures, device), strict=True):
-        fields = torch.view_as_real(orientations(move(batch, rows.to(device)))).double()
+        fields = torch.view_as_real(orientations(Shift(rows.to(device)).move(batch))).double()
         total += fields.sum(dim=0).permute(2, 0, 1)
     return total / len(pictures)

@@ -75,7 +75,7 @@ def _facts(run: Run, detector: Detector, calibration: Calibration) -> dict[str, 
         "Data digest": run.dataset.digest,
         "Training": f"{fitted['minutes']:.1f} minutes on {fitted['device']}, seed {run.config.seed}",
         "Detector": f"{spec.input.width}×{spec.input.height} px, hidden places {hidden}",
-        "Parts": _place(spec, fitted.get("alignment_gain")),
+        "Parts": _place(spec, fitted.get("alignment_gain"), fitted.get("turn_gain")),
         "Statistics": _kinds(spec, fitted.get("statistics_marks") or {}),
         "Thresholds": f"ng above {calibration.ng_above:.6g}, review above {calibration.review_above:.6g}",
         "Promise": f"at most {calibration.promise:.1%} of good parts rejected, about {calibration.review_rate:.1%} to "
@@ -83,10 +83,14 @@ def _facts(run: Run, detector: Detector, calibration: Calibration) -> dict[str, 
     }
 
 
-def _place(spec: DetectorSpec, gain: float | None) -> str:
-    """Whether parts are moved, and the figure that decided it, where one did."""
-    taken = "taken as they lie" if spec.align is None else f"moved into place, by up to {spec.align.reach} px"
-    return taken if gain is None else f"{taken}; moved ones differ by {gain:.0%} less from the mean good part"
+def _place(spec: DetectorSpec, gain: float | None, turn_gain: float | None) -> str:
+    """Whether parts are moved and turned, and the figures that decided it, where some did."""
+    align = spec.align
+    taken = "taken as they lie" if align is None else f"moved into place, by up to {align.reach} px"
+    turned = f", and turned by up to {align.turn:g}°" if align is not None and align.turn else ""
+    moved = "" if gain is None else f"; moved ones differ by {gain:.0%} less from the mean good part"
+    again = "" if turn_gain is None else f"; turned ones by {turn_gain:.0%} less than without a turn"
+    return taken + turned + moved + again
 
 
 def _kinds(spec: DetectorSpec, marks: Mapping[str, float]) -> str:

@@ -16,7 +16,7 @@ from detector.build import build_detector, detector_weights, load_detector_weigh
 from detector.calibration import Calibration
 from detector.engine import as_served
 from detector.pipeline import Detector
-from detector.spec import DetectorSpec
+from detector.spec import AlignSpec, DetectorSpec
 from model_store.backbones import BackboneStore
 from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
@@ -25,7 +25,7 @@ from training.calibrate import calibrate_scores, measure_health, pick_device, sc
 from training.choose_statistics import choose_statistics
 from training.config import TrainConfig
 from training.crops import FITTED_ON, HELD_OUT, Views, take_views
-from training.data import Dataset, load_pictures, read_dataset
+from training.data import Dataset, load_pictures, measure_stretch, read_dataset
 from training.dataset_lint import check_dataset
 from training.design import choose_spec
 from training.evaluate import Evaluation, judge_parts, measure
@@ -111,6 +111,7 @@ def fit(run: Run, listener: Listener) -> Detector:
             "device": str(next(detector.parameters()).device),
             "chosen_epochs": len(epochs),
             "alignment_gain": alignment.gain,
+            "turn_gain": alignment.turn_gain,
             "statistics_marks": marks,
             "epochs": [vars(record) for record in epochs],
             "fader_epochs": [vars(record) for record in fader_epochs],
@@ -181,9 +182,17 @@ def publish(
 def _align(run: Run, pictures: Pictures, held_out: Pictures, listener: Listener) -> Alignment:
     """Before all else: what follows sees the parts as they will be seen in service."""
     listener.stage("where parts lie", 1)
-    alignment = fit_alignment(run.config, pictures, held_out, pick_device(run.config.device))
-    listener.step(1, "parts are taken as they lie" if alignment.aligner is None else "parts are moved into place")
+    config = run.config
+    stretch = measure_stretch(run.dataset.train, config.input)
+    alignment = fit_alignment(config, pictures, held_out, pick_device(config.device), stretch=stretch)
+    listener.step(1, _describe(None if alignment.aligner is None else alignment.aligner.spec))
     return alignment
+
+
+def _describe(spec: AlignSpec | None) -> str:
+    if spec is None:
+        return "parts are taken as they lie"
+    return "parts are turned and moved into place" if spec.turn else "parts are moved into place"
 
 
 def _adopt(detector: Detector, served: Detector) -> None:
@@ -280,8 +289,8 @@ def _record(run: Run, detector: Detector) -> TrainingRecord:
 def _decided_by(fitted: Mapping[str, Any]) -> dict[str, float]:
     """Figure → value, as the fit left them; a fit of a program that decided nothing has none."""
     marks = {f"statistics.{kind}": float(mark) for kind, mark in fitted.get("statistics_marks", {}).items()}
-    gain = fitted.get("alignment_gain")
-    return marks if gain is None else {"align.gain": float(gain), **marks}
+    gains = {"align.gain": fitted.get("alignment_gain"), "align.turn_gain": fitted.get("turn_gain")}
+    return {name: float(gain) for name, gain in gains.items() if gain is not None} | marks
 
 
 def _backbones(config: TrainConfig) -> BackboneStore:

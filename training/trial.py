@@ -18,7 +18,7 @@ from model_store.backbones import BackboneStore
 from model_store.registry import Registry
 from training.calibrate import pick_device
 from training.config import TrainConfig
-from training.data import Dataset, load_pictures
+from training.data import Dataset, load_pictures, measure_stretch
 from training.design import choose_spec
 from training.errors import ConfigInvalid
 from training.exam import Exam, Mark, mark, set_exam
@@ -51,7 +51,8 @@ def set_bench(config: TrainConfig, dataset: Dataset) -> Bench:
             "a search knows whole pictures only: search without tiles, at 256 px, and take what it finds"
         )
     train, held_out = (load_pictures(samples, config.input) for samples in (dataset.train, dataset.hold_out))
-    alignment = fit_alignment(config, train, held_out, pick_device(config.device))
+    stretch = measure_stretch(dataset.train, config.input)
+    alignment = fit_alignment(config, train, held_out, pick_device(config.device), stretch=stretch)
     train, held_out = alignment.moved(train), alignment.moved(held_out)  # once: no trial changes where parts lie
     spec, _ = choose_spec(config, _backbones(config), train)
     return Bench(train, set_exam(held_out, train, seed=config.seed), spec.mosaic_scale)

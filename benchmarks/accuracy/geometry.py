@@ -1,11 +1,13 @@
 """Pictures of a product in three states, and a detector by backbone features alone: no network has to be fitted.
 
 In: samples, a state, a seed. Out: `Placed`. As they are and shifted, every picture gets a margin of `SHIFT` of its
-sides, filled with its border; a shifted one lies anywhere in it, so that nothing of a part leaves the picture. Cut at
-random, a place says nothing about a part any more.
+sides, filled with its border; a shifted one lies anywhere in it, so that nothing of a part leaves the picture. Turned
+ones need more room, and get it in every state that they are compared with. Cut at random, a place says nothing about a
+part any more.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,20 +16,23 @@ from typing import Literal
 import numpy as np
 import ours
 import torch
+import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
 
+from detector.backbone import create_network
 from detector.build import build_detector
 from detector.decode import decode
 from detector.pipeline import Detector
 from detector.preprocess import resize_to_input
 from detector.spec import BackboneSpec, DetectorSpec, EvidenceSpec, InputSpec, SaliencySpec
-from training.data import LIMITS, Sample, load_mask
+from model_store.checkpoint import fit_to, read_checkpoint
+from training.data import LIMITS, WHITE, Sample, load_mask
 from training.rebuild import Pictures
 
-State = Literal["as they are", "shifted", "cut at random"]
+State = Literal["as they are", "shifted", "turned", "cut at random"]
 Pair = tuple[np.ndarray, np.ndarray]  # a picture and its mask, (h,w,3) uint8 each
 SHIFT = 0.04  # of a side, either way: 12 of 300 px
+OVERSAMPLED = 512  # px of the longer side, about, from which pictures are turned; finer ones would only cost time
 CUT = 0.6  # of a side is left
 CPU = torch.device("cpu")
 INPUT = InputSpec()
@@ -40,6 +45,8 @@ class Placed:
     pictures: Pictures
     offsets: np.ndarray
     """(N,2) rows and columns, in input pixels; of pictures cut at random all 0."""
+    stretch: float
+    """As in `AlignSpec`."""
     masks: np.ndarray | None
     """(N,H,W) bool, where the product has masks; nothing is marked in good pictures."""
 
@@ -53,6 +60,7 @@ def parse_arguments() -> argparse.Namespace:
         "--weights", type=Path, default=Path("../shared/weights/mobilenetv2_100_same.safetensors"), help="backbone"
     )
     parser.add_argument("--fit", type=int, default=10_000, help="pictures that distributions are fitted on")
+    parser.add_argument("--turn", type=float, default=0.0, help="degrees by which turned pictures are turned at most")
     parser.add_argument("--most", type=int, default=10_000, help="test pictures of either kind, and held-out ones")
     return parser.parse_args()
 
@@ -63,7 +71,8 @@ def backbone_detector(weights: Path) -> Detector:
     evidence = EvidenceSpec(maps=("backbone",))
     saliency = SaliencySpec(kind="none")
     spec = DetectorSpec(input=INPUT, backbone=backbone, saliency=saliency, fader=None, evidence=evidence)
-    return build_detector(spec, load_file(weights))
+    tensors = read_checkpoint(weights.read_bytes(), weights.suffix)
+    return build_detector(spec, fit_to(create_network(backbone.name, backbone.pad_type), tensors, backbone.name))
 
 
 def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
@@ -71,23 +80,29 @@ def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
     return list(samples[:: max(1, -(-len(samples) // most))])
 
 
-def load(samples: Sequence[Sample], state: State, seed: int) -> Placed:
-    """Decode, put or cut, resize; masks likewise."""
+def load(samples: Sequence[Sample], state: State, seed: int, *, turn: float = 0.0) -> Placed:
+    """Decode, put, turn or cut, resize; masks likewise. `turn`: degrees that there is room for."""
     random = np.random.default_rng(seed)
-    pictures, offsets, masks = [], [], []
+    pictures, offsets, masks, stretches = [], [], [], []
     for sample in samples:
         pixels = decode(sample.path.read_bytes(), INPUT, LIMITS).pixels
         height, width = pixels.shape[:2]
         mark = np.zeros((height, width), bool)
         mark = mark if sample.mask is None else load_mask(sample.mask, height=height, width=width)
         white = np.repeat(mark[..., None], 3, axis=2).astype(np.uint8) * 255
-        change = {"as they are": _stay, "shifted": _shift, "cut at random": _cut}[state]
-        (pixels, white), offset = change((pixels, white), random)
+        if turn:
+            (pixels, white), offset = _turn((pixels, white), random, state, turn), np.zeros(2)
+        else:
+            change = {"as they are": _stay, "shifted": _shift, "cut at random": _cut}[state]
+            (pixels, white), offset = change((pixels, white), random)
         pictures.append(resize_to_input(Image.fromarray(pixels), INPUT))
         masks.append(resize_to_input(Image.fromarray(white), replace(INPUT, resample="box"))[..., 0] > 0)
+        stretches.append(pixels.shape[1] * INPUT.height / (pixels.shape[0] * INPUT.width))
         offsets.append(offset * (INPUT.height, INPUT.width) / np.array(pixels.shape[:2]))
     has_masks = any(sample.mask is not None for sample in samples)
-    return Placed(np.stack(pictures), np.array(offsets), np.stack(masks) if has_masks else None)
+    return Placed(
+        np.stack(pictures), np.array(offsets), float(np.median(stretches)), np.stack(masks) if has_masks else None
+    )
 
 
 def _stay(pair: Pair, _: np.random.Generator) -> tuple[Pair, np.ndarray]:
@@ -108,6 +123,38 @@ def _put(pair: Pair, reach: np.ndarray, at: np.ndarray) -> tuple[Pair, np.ndarra
     margins = [(int(r + a), int(r - a)) for r, a in zip(reach, at, strict=True)]
     picture, white = (np.pad(part, (*margins, (0, 0)), mode="edge") for part in pair)
     return (picture, white), at
+
+
+def _turn(pair: Pair, random: np.random.Generator, state: State, most: float) -> Pair:
+    """Shifted and turned by up to `most` degrees, or in the middle of the room for it where they stay as they are."""
+    shrink = max(1, max(pair[0].shape) // OVERSAMPLED)
+    picture, white = (np.asarray(Image.fromarray(part).reduce(shrink)) for part in pair)
+    angle = math.radians(random.uniform(-most, most)) if state == "turned" else 0.0
+    shift = random.uniform(-SHIFT, SHIFT, 2) if state == "turned" else np.zeros(2)
+    places = _places(picture.shape[:2], angle, shift, math.radians(most))
+    is_inside = (places.abs() <= 1).all(dim=3)[0].numpy()
+    marks = (_taken(white, places) > WHITE).all(axis=2) & is_inside
+    return _taken(picture, places), np.repeat(marks[..., None], 3, axis=2).astype(np.uint8) * 255
+
+
+def _places(size: Sequence[int], angle: float, shift: np.ndarray, most: float) -> torch.Tensor:
+    """(1,H,W,2) float32, grid_sample's measure: where pixels of a picture with enough room come from."""
+    (height, width), cos, sin = size, math.cos(most), math.sin(most)
+    sides = [height * cos + width * sin, width * cos + height * sin] if cos > sin > 0 else [math.hypot(*size)] * 2
+    rows, columns = (
+        np.arange(round(side + 2 * SHIFT * own)) - (round(side + 2 * SHIFT * own) - 1) / 2 - part * own
+        for side, own, part in zip(sides, size, shift, strict=True)
+    )
+    y = math.sin(angle) * columns + math.cos(angle) * rows[:, None]
+    x = math.cos(angle) * columns - math.sin(angle) * rows[:, None]
+    return torch.from_numpy(np.stack((2 * x / width, 2 * y / height), axis=2)).float()[None]
+
+
+def _taken(pixels: np.ndarray, places: torch.Tensor) -> np.ndarray:
+    """(h,w,3) uint8 → (H,W,3) uint8; the border goes on."""
+    maps = torch.tensor(pixels).permute(2, 0, 1)[None].float()
+    taken = F.grid_sample(maps, places, mode="bicubic", padding_mode="border", align_corners=False)
+    return taken[0].clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
 
 
 def _cut(pair: Pair, random: np.random.Generator) -> tuple[Pair, np.ndarray]:

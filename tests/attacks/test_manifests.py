@@ -41,6 +41,11 @@ def edit(**changes: Any) -> Attack:
     return lambda version: rewrite(version, lambda fields: fields | changes)
 
 
+def aligned(**align: float) -> Attack:
+    """A manifest whose parts are moved."""
+    return lambda version: rewrite(version, lambda fields: fields | {"detector": fields["detector"] | {"align": align}})
+
+
 def rewrite(version: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     manifest = version / "manifest.json"
     manifest.write_text(json.dumps(change(json.loads(manifest.read_text()))))
@@ -107,6 +112,9 @@ ATTACKS: dict[str, tuple[Attack, type[ArtifactError]]] = {
     "local time": (edit(created_at="2026-11-24T08:00:00+01:00"), ManifestInvalid),
     "coarse tolerance": (edit(golden_tolerance=1e6), ManifestInvalid),
     "no golden": (edit(golden=[]), ManifestInvalid),
+    "more than any turn": (aligned(reach=4, turn=181.0), ManifestInvalid),
+    "pixels of no width": (aligned(reach=4, turn=5.0, stretch=0.0), ManifestInvalid),
+    "turned without edges": (aligned(reach=4, turn=5.0), WeightsInvalid),
     "health of no picture": (edit(image_health=HEALTH | {"pictures": 0}), ManifestInvalid),
     "a negative spread": (edit(image_health=HEALTH | {"spread": HEALTH["spread"] | {"mean": -1.0}}), ManifestInvalid),
     "half a health": (edit(image_health={"pictures": 1}), ManifestInvalid),

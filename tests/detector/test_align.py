@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from detector.align import Aligner, is_inside, move, orientations
+from detector.align import Aligner, orientations
 from detector.build import build_detector, detector_weights, load_detector_weights
+from detector.motion import Shift
 from detector.pipeline import Detector
 from detector.spec import AlignSpec, DetectorSpec, EvidenceSpec, InputSpec, UNetSpec
 
@@ -47,7 +48,7 @@ def make_detector(reduce: str = "top-mean") -> Detector:
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-8, 8), (1, 0)])
 def test_a_shift_within_reach_is_found_under_another_lamp(shift: tuple[int, int]) -> None:
-    assert fitted()(part(*shift, light=0.6)).tolist() == [list(shift)]
+    assert fitted().offsets(part(*shift, light=0.6)).tolist() == [list(shift)]
 
 
 def test_the_shift_is_the_one_that_a_slow_search_finds() -> None:
@@ -60,26 +61,26 @@ def test_the_shift_is_the_one_that_a_slow_search_finds() -> None:
             here = field[max(0, down) : SIZE + min(0, down), max(0, right) : SIZE + min(0, right)]
             there = reference[max(0, -down) : SIZE - max(0, down), max(0, -right) : SIZE - max(0, right)]
             best = max(best, (float((here * there.conj()).real.mean()), (down, right)))
-    assert fitted()(picture).tolist() == [list(best[1])]
+    assert fitted().offsets(picture).tolist() == [list(best[1])]
 
 
 @pytest.mark.parametrize("picture", [torch.zeros(1, 3, SIZE, SIZE), torch.ones(1, 3, SIZE, SIZE)])
 def test_a_flat_picture_stays_where_it_is(picture: Tensor) -> None:
-    assert fitted()(picture).tolist() == [[0, 0]]
+    assert fitted().offsets(picture).tolist() == [[0, 0]]
 
 
 def test_before_it_is_fitted_every_part_stays_where_it_is() -> None:
-    assert Aligner(AlignSpec(reach=REACH), height=SIZE, width=SIZE)(part(3, 3)).tolist() == [[0, 0]]
+    assert Aligner(AlignSpec(reach=REACH), height=SIZE, width=SIZE).offsets(part(3, 3)).tolist() == [[0, 0]]
 
 
 def test_a_part_beyond_reach_is_moved_no_further_than_reach() -> None:
-    assert fitted()(part(13, -12)).abs().max() <= REACH
+    assert fitted().offsets(part(13, -12)).abs().max() <= REACH
 
 
 def test_moving_there_and_back_leaves_the_pixels_that_stayed_inside() -> None:
-    pictures, offsets = torch.rand(2, 3, 16, 12), torch.tensor([[3, -2], [0, 0]])
-    back = move(move(pictures, offsets), -offsets)
-    inside = is_inside(pictures, -offsets).expand_as(pictures)
+    pictures, shift = torch.rand(2, 3, 16, 12), Shift(torch.tensor([[3, -2], [0, 0]]))
+    back = shift.inverse().move(shift.move(pictures))
+    inside = shift.inverse().is_known(pictures).expand_as(pictures)
     assert torch.equal(back[inside], pictures[inside])
     assert inside[0].sum() == 3 * 13 * 10
     assert inside[1].all()

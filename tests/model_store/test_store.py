@@ -14,12 +14,13 @@ import torch
 from safetensors.torch import save_file
 
 from detector.image_health import ImageHealth, summarise
+from detector.spec import AlignSpec
 from model_store.__main__ import main
 from model_store.active import Activation, read_activation
 from model_store.artifact import load_artifact, save_artifact
 from model_store.backbones import BackboneStore, Place
 from model_store.errors import BackboneInvalid, NothingToRollBack, UnknownProduct, UnknownVersion, VersionExists
-from model_store.manifest import read_manifest
+from model_store.manifest import parse_manifest, read_manifest
 from model_store.registry import Registry
 from model_store.strict_json import to_bytes
 from tests.model_store.drafts import make_draft
@@ -63,6 +64,13 @@ def test_a_manifest_from_before_image_health_keeps_its_bytes(tmp_path: Path) -> 
     written = (ref.path / "manifest.json").read_bytes()
     assert b"image_health" not in written
     assert read_manifest(ref.path)[0].to_bytes() == written
+
+
+def test_a_version_from_before_turns_shifts_its_parts_by_whole_pixels_still(tmp_path: Path) -> None:
+    ref = Registry(tmp_path).publish(make_draft(), activate=True)
+    fields = json.loads((ref.path / "manifest.json").read_bytes())
+    fields["detector"]["align"] = {"reach": 4}
+    assert parse_manifest(to_bytes(fields)).detector.align == AlignSpec(reach=4, turn=0.0)
 
 
 def test_another_process_loads_a_version_and_gets_the_same_scores(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ CPU = torch.device("cpu")
 SIZE = 64
 
 
-def config(use: str) -> TrainConfig:
+def config(use: str, turn: float | str = "auto") -> TrainConfig:
     sizes = {"height": SIZE, "width": SIZE}
     return parse_config(
-        {"product": "p", "data": ".", "input": sizes, "align": {"use": use, "reach": 0.125}}, what="test"
+        {"product": "p", "data": ".", "input": sizes, "align": {"use": use, "reach": 0.125, "turn": turn}}, what="test"
     )
 
 
@@ -51,13 +51,13 @@ def test_moved_parts_lie_alike() -> None:
 @pytest.mark.parametrize(("reach", "is_moved"), [(4, True), (0, False)])
 def test_parts_are_moved_where_they_arrive_shifted_and_only_there(reach: int, *, is_moved: bool) -> None:
     pictures, _ = plates(32, reach)
-    alignment = fit_alignment(config("auto"), pictures[:24], pictures[24:], CPU)
+    alignment = fit_alignment(config("auto"), pictures[:24], pictures[24:], CPU, stretch=1.0)
     assert (alignment.aligner is not None) == is_moved
     assert alignment.gain is not None
 
 
 def test_a_texture_without_a_place_is_left_alone() -> None:
-    alignment = fit_alignment(config("auto"), texture(24), texture(8, seed=1), CPU)
+    alignment = fit_alignment(config("auto"), texture(24), texture(8, seed=1), CPU, stretch=1.0)
     assert alignment.aligner is None
     pictures = texture(2, seed=2)
     assert alignment.moved(pictures) is pictures
@@ -65,8 +65,8 @@ def test_a_texture_without_a_place_is_left_alone() -> None:
 
 def test_a_configuration_that_says_so_is_obeyed_without_a_measurement() -> None:
     pictures, _ = plates(8, 0)
-    assert fit_alignment(config("on"), pictures, pictures, CPU).aligner is not None
-    assert fit_alignment(config("off"), pictures, pictures, CPU).aligner is None
+    assert fit_alignment(config("on"), pictures, pictures, CPU, stretch=1.0).aligner is not None
+    assert fit_alignment(config("off"), pictures, pictures, CPU, stretch=1.0).aligner is None
 
 
 def test_flat_pictures_gain_nothing() -> None:
