@@ -46,12 +46,12 @@ class Cluster:
         """Drop every connection."""
         self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "-w", "stop")
 
-    def database(self, template: str = "template1") -> str:
-        """The URL of a new database."""
+    def database(self, template: str = "template1", encoding: str = "UTF8") -> str:
+        """The URL of a new database; one of another encoding has to be of `template0`."""
         self._count += 1
         name = f"ledger_{self._count}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING '{encoding}'".encode())
         return self.url(name)
 
     def url(self, name: str) -> str:

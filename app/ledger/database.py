@@ -25,6 +25,7 @@ POSTGRES = {  # whatever the server's defaults are: a commit that returns is on 
     "connect_timeout": CONNECT_S,
     "application_name": "inspect-line",
     "tcp_user_timeout": STATEMENT_MS,
+    "client_encoding": "utf8",
     "options": f"-c synchronous_commit=on -c statement_timeout={STATEMENT_MS} -c timezone=UTC",
 }
 

@@ -1,7 +1,8 @@
 """The schema that this program knows, and how an older ledger comes to it. `python -m app migrate` calls `migrate`.
 
 In: an engine. Out: a ledger of the newest schema, in one transaction: what is interrupted has changed nothing.
-Refuses: a schema that this program does not know (`WrongSchema`), which a later program has made.
+Refuses: a schema that this program does not know, which a later program has made, and a database in which some part
+id could not be written (both `WrongSchema`).
 """
 
 from alembic import command
@@ -23,6 +24,7 @@ LOCK = 0x1EDC0DE  # of PostgreSQL's advisory locks, for migrations that begin at
 def ensure_schema(engine: Engine) -> None:
     """Create the ledger where an SQLite file is new; refuse what is not of this program's schema."""
     with translated("open"), engine.connect() as connection:
+        _refuse_encoding(connection)
         is_new = engine.dialect.name == "sqlite" and not inspect(connection).get_table_names()
         if not is_new:
             _check(connection)
@@ -37,6 +39,7 @@ def migrate(engine: Engine, to: str = "head") -> str:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        _refuse_encoding(connection)
         _refuse_later(connection, scripts)
         is_old = old_schema(connection) in OLD_SCHEMAS
         if is_old:
@@ -68,6 +71,14 @@ def _check(connection: Connection) -> None:
     old = old_schema(connection)
     has = f"schema {old}" if old in OLD_SCHEMAS else f"schema {found}" if found else "no schema yet"
     raise WrongSchema(f"the ledger has {has}, this program needs {head}: {ADVICE}")
+
+
+def _refuse_encoding(connection: Connection) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise WrongSchema(f"the ledger's database is {encoding}, it must be UTF8: createdb -E UTF8 -T template0 NAME")
 
 
 def _refuse_later(connection: Connection, scripts: ScriptDirectory) -> None:

@@ -50,6 +50,14 @@ def test_an_empty_database_of_a_server_is_made_by_migrate_and_not_by_a_start(ser
         ensure_schema(engine)
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_write_every_part_id_is_refused(server: Cluster, encoding: str) -> None:
+    with engine_of(ledger_url(Path(), server.database("template0", encoding))) as engine:
+        for refuses in (ensure_schema, migrate):
+            with pytest.raises(WrongSchema, match=f"{encoding}, it must be UTF8: createdb -E UTF8"):
+                refuses(engine)
+
+
 @pytest.mark.parametrize("schema", [1, 2])
 def test_a_ledger_of_before_is_refused_until_it_is_migrated_and_then_has_every_verdict(
     tmp_path: Path, schema: int, monkeypatch: pytest.MonkeyPatch
