@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from detector.align import Aligner
 from detector.backbone import Backbone, build_backbone
 from detector.errors import SpecError, WeightsMismatch
-from detector.evidence.evidence import Evidence
+from detector.evidence.evidence import Evidence, Field
 from detector.evidence.gaussian import GaussianField
+from detector.evidence.nearest import NearestField
 from detector.evidence.standardise import Standardiser
 from detector.fader import Fader
 from detector.pipeline import Detector
@@ -145,8 +146,10 @@ def build_evidence(spec: DetectorSpec, backbone: Backbone | None) -> Evidence:
     """The evidence stage alone, without statistics."""
     evidence, size = spec.evidence, spec.input
     standardiser = Standardiser(evidence.standardise, evidence.maps, height=size.height, width=size.width)
-    fields: dict[str, GaussianField] = {
-        source: GaussianField(features, channels=channels, rows=rows, columns=columns)
+    fields: dict[str, Field] = {
+        source: (NearestField if features.statistics == "nearest" else GaussianField)(
+            features, channels=channels, rows=rows, columns=columns
+        )
         for source, features, channels, (rows, columns) in _sources(spec, backbone)
     }
     return Evidence(evidence, fields, standardiser, tiles=spec.tiles)
@@ -170,13 +173,14 @@ def _grid(spec: FeatureSpec, size: InputSpec) -> tuple[int, int]:
 
 
 def statistics_bytes(spec: DetectorSpec, backbone: Backbone | None) -> int:
-    """Of the largest buffers: mean and deviation of every map, edges of good parts, whiteners of every field."""
+    """Of the largest buffers: mean and deviation of a map, edges of good parts, whiteners and bank of a field."""
     per_location = spec.evidence.standardise == "per-location"
     total = 8 * len(spec.evidence.maps) * (spec.input.height * spec.input.width if per_location else 1)
     total += _edges_bytes(spec)
     for _, features, channels, (rows, columns) in _sources(spec, backbone):
-        places = 1 if features.statistics == "pooled" else rows * columns
-        total += 2 * places * min(features.dimensions, channels) ** 2
+        size = min(features.dimensions, channels)
+        places = rows * columns if features.statistics == "per-location" else 1
+        total += 2 * places * size**2 + (2 * features.bank * size if features.statistics == "nearest" else 0)
     return total
 
 

@@ -20,8 +20,9 @@ FeatureSource = Literal["encoder", "backbone"]
 EvidenceMap = Literal["msgms", "l1", "ssim"] | FeatureSource
 FEATURES: tuple[FeatureSource, ...] = ("encoder", "backbone")
 KINDS_OF_TILES: tuple[SaliencyKind, ...] = ("spectral", "whole", "none")  # no network looks, so nothing has to be cut
-Statistics = Literal["per-location", "pooled"]
+Statistics = Literal["per-location", "pooled", "nearest"]
 Standardise = Literal["none", "pooled", "per-location"]
+LARGEST_BANK = 65_536  # vectors: 13 MB of 100 dimensions, and a comparison with each in every cell
 Fuse = Literal["weighted", "mean", "max"]
 Reduce = Literal["max", "top-mean", "window-top-mean"]
 SMALLEST_SIDE, LARGEST_SIDE = 32, 8192  # px of the input: 20 megapixels fit in
@@ -188,7 +189,10 @@ class FeatureSpec:
     shrinkage: float = 0.02
     """Weight of the pooled covariance, in [0, 1]."""
     statistics: Statistics = "per-location"
-    """`pooled`: one distribution for all places, for parts that do not lie alike."""
+    """`pooled`: one distribution for all places, for parts that do not lie alike; `nearest`: a bank of vectors that
+    good parts have anywhere, for parts in any pose."""
+    bank: int = 4000
+    """Vectors in that bank; no other kind reads it."""
     surround: int = 0
     """Side, in cells and odd, of the surroundings whose mean energy a vector is divided by, so that neither lamp nor
     finish of a part is evidence (divisive normalisation); 0: it is not."""
@@ -196,6 +200,8 @@ class FeatureSpec:
     def __post_init__(self) -> None:
         if self.surround < 0 or (self.surround and self.surround % 2 == 0):
             raise SpecError(f"surround must be 0 or odd, not {self.surround}")
+        if not 1 <= self.bank <= LARGEST_BANK:
+            raise SpecError(f"bank must be 1 to {LARGEST_BANK} vectors, not {self.bank}")
         if not self.levels or min(self.levels) < 0 or len(set(self.levels)) != len(self.levels):
             raise SpecError(f"levels must name at least one depth, each once, not {self.levels}")
         if not 1 <= self.stride <= 64 or not 1 <= self.dimensions <= 1024 or not 0 <= self.shrinkage <= 1:

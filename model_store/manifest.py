@@ -64,7 +64,7 @@ class TrainingRecord(BaseModel):
     """timm's name."""
     decided_by: dict[str, float] = Field(default_factory=dict)
     """What training decided for itself went by these: `align.gain`, `align.turn_gain`,
-    `statistics.pooled`, `statistics.per-location`."""
+    `statistics.pooled`, `statistics.per-location`, `statistics.nearest`."""
 
 
 class Manifest(BaseModel):

@@ -144,8 +144,8 @@ class TrainConfig(BaseModel):
     features: Literal["auto", "as-told"] = "auto"
     """`auto` adds to `evidence.maps` features of the U-Net and, where the store has one, of a backbone."""
     statistics: Literal["auto", "as-told"] = "auto"
-    """`auto`: of features and residuals per location or pooled, whichever finds synthetic defects in held-out good
-    pictures better (training/choose_statistics.py); `as-told`: what `evidence` says."""
+    """`auto`: of features and residuals per location, pooled or by nearest neighbours, whichever finds synthetic
+    defects in held-out good pictures best (training/choose_statistics.py); `as-told`: what `evidence` says."""
     fit: FitConfig = Field(default_factory=FitConfig)
     split: SplitConfig = Field(default_factory=SplitConfig)
 

@@ -7,16 +7,32 @@ both: a distribution of a hundred directions needs every good picture there is.
 Refuses: too few of either (`CalibrationError`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from detector.evidence.gaussian import GaussianField
+from torch import Tensor
+
+from detector.evidence.evidence import Field
 from detector.pipeline import Detector
-from detector.spec import FEATURES
+from detector.spec import FEATURES, FeatureSource
 from training.batches import Picture, batches
 from training.rebuild import Pictures
 
 DIRECTIONS_FROM = 128  # pictures, evenly spread: enough for some hundred channels at a few hundred places each
 FEWEST_FOR_DIRECTIONS = 16  # of large ones, which have many more places
+
+
+@dataclass(frozen=True)
+class _Grids:
+    """Feature vectors (B,C,h,w) of pictures, computed anew each time that they are gone through."""
+
+    detector: Detector
+    source: FeatureSource
+    pictures: Pictures | Sequence[Picture]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        device = next(self.detector.unet.parameters()).device
+        return (self.detector.feature_grid(batch, self.source) for batch in batches(self.pictures, device))
 
 
 def fit_evidence(detector: Detector, fitted: Pictures, held_out: Pictures) -> None:
@@ -33,13 +49,9 @@ def fit_scale(detector: Detector, held_out: Pictures) -> None:
 
 def fit_fields(detector: Detector, pictures: Pictures | Sequence[Picture]) -> None:
     """Only the distributions of features, from all these good pictures; what evidence is measured in stays."""
-    device = next(detector.unet.parameters()).device
     count = DIRECTIONS_FROM if detector.spec.tiles is None else FEWEST_FOR_DIRECTIONS
     some = pictures[:: max(1, len(pictures) // count)][:count]
     for source in FEATURES:
         if source in detector.spec.evidence.maps:
-            field: GaussianField = detector.evidence.fields[source]  # type: ignore[assignment]
-            field.fit(
-                (detector.feature_grid(batch, source) for batch in batches(some, device)),
-                (detector.feature_grid(batch, source) for batch in batches(pictures, device)),
-            )
+            field: Field = detector.evidence.fields[source]  # type: ignore[assignment]
+            field.fit(_Grids(detector, source, some), _Grids(detector, source, pictures))

@@ -10,11 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.calibration import Calibration, smallest_promise
+from detector.spec import Standardise, Statistics
 from detector.verdict import Judgement, Verdict
 from training.data import GOOD
 from training.evaluate import Evaluation, ScoredPart
 
 VERDICTS = {Verdict.OK: "ok: passes", Verdict.REVIEW: "review: a person looks", Verdict.NG: "ng: rejected"}
+KINDS_IN_WORDS: dict[Statistics | Standardise, str] = {
+    "per-location": "per location (what is normal at this place of the part)",
+    "pooled": "pooled (what is normal, wherever)",
+    "nearest": "by nearest neighbours (what good parts have anywhere)",
+    "none": "as they are",
+}
 REJECTS = (
     "Good test parts that the line would throw away. The promise holds on average, for parts like the calibration "
     "pictures; far over it, the test parts are not like those."

@@ -25,7 +25,7 @@ from training.fit import EpochRecord
 from training.fit_fader import FaderEpoch
 from training.gallery import MOST_KINDS, Case, choose_cases, draw_case
 from training.page import render
-from training.plain_words import figures, kinds, outcome
+from training.plain_words import KINDS_IN_WORDS, figures, kinds, outcome
 from training.run import DATASET, FIT, Run, load_calibration, load_evaluation
 
 REPORT = "report.html"
@@ -94,13 +94,13 @@ def _place(spec: DetectorSpec, gain: float | None, turn_gain: float | None) -> s
 
 
 def _kinds(spec: DetectorSpec, marks: Mapping[str, float]) -> str:
-    """Per location or pooled, of the evidence that there is, and the marks that decided it, where they did."""
+    """Of which kind, for the evidence that there is, and the marks that decided it, where they did."""
     evidence = spec.evidence
     kinds: dict[str, str] = {
-        source: getattr(evidence, source).statistics for source in FEATURES if source in evidence.maps
+        source: KINDS_IN_WORDS[getattr(evidence, source).statistics] for source in FEATURES if source in evidence.maps
     }
     if evidence.residuals:
-        kinds["residuals"] = evidence.standardise
+        kinds["residuals"] = KINDS_IN_WORDS[evidence.standardise]
     told = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
     return "; AUROC on synthetic defects: ".join(
         filter(None, (told, ", ".join(f"{k} {m:.2f}" for k, m in marks.items())))

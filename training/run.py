@@ -22,7 +22,7 @@ from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
 from training.budget import Budget, Workload
 from training.calibrate import calibrate_scores, measure_health, pick_device, score_pictures
-from training.choose_statistics import choose_statistics
+from training.choose_statistics import KINDS, choose_statistics
 from training.config import TrainConfig
 from training.crops import FITTED_ON, HELD_OUT, Views, take_views
 from training.data import Dataset, load_pictures, measure_stretch, read_dataset
@@ -241,7 +241,7 @@ def _plan(run: Run) -> Plan:
     if config.time_budget is None:
         return lambda _: config.fit.epochs
     fader_epochs = config.fader.epochs if config.fader.enabled else 0
-    kinds = 2 if config.statistics == "auto" else 1
+    kinds = len(KINDS) if config.statistics == "auto" else 1
     work = Workload(len(data.train), len(data.hold_out), len(data.calibrate), len(data.test), fader_epochs, kinds)
     budget = Budget(config.time_budget, time.monotonic() - run.begun, work)
 

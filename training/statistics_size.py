@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from detector.backbone import Backbone
 from detector.build import statistics_bytes
-from detector.spec import FEATURES, DetectorSpec, Statistics
+from detector.spec import FEATURES, DetectorSpec, Standardise, Statistics
 from training.errors import StatisticsTooLarge
 
 MOST_BYTES = 512 << 20
@@ -31,13 +31,14 @@ def is_too_large(spec: DetectorSpec, backbone: Backbone | None) -> bool:
 
 
 def with_statistics(spec: DetectorSpec, kind: Statistics) -> DetectorSpec:
-    """The same detector with statistics of one kind; raw residuals stay raw."""
+    """The same detector with statistics of one kind; raw residuals stay raw, and are pooled where features are near."""
     evidence = spec.evidence
+    residuals: Standardise = "per-location" if kind == "per-location" else "pooled"
     told = replace(
         evidence,
         encoder=replace(evidence.encoder, statistics=kind),
         backbone=replace(evidence.backbone, statistics=kind),
-        standardise="none" if evidence.standardise == "none" else kind,
+        standardise="none" if evidence.standardise == "none" else residuals,
     )
     return replace(spec, evidence=told)
 

@@ -1,14 +1,15 @@
-"""Pictures of a product in three states, and a detector by backbone features alone: no network has to be fitted.
+"""Pictures of a product in six states, and a detector by backbone features alone: no network has to be fitted.
 
 In: samples, a state, a seed. Out: `Placed`. As they are and shifted, every picture gets a margin of `SHIFT` of its
 sides, filled with its border; a shifted one lies anywhere in it, so that nothing of a part leaves the picture. Turned
 ones need more room, and get it in every state that they are compared with. Cut at random, a place says nothing about a
-part any more.
+part any more. At any angle, a part fills the picture as before and its border is mirrored around it; cut as well, a
+square of `PIECE` of its sides is left, at any place and of real pixels only.
 """
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -29,11 +30,12 @@ from model_store.checkpoint import fit_to, read_checkpoint
 from training.data import LIMITS, WHITE, Sample, load_mask
 from training.rebuild import Pictures
 
-State = Literal["as they are", "shifted", "turned", "cut at random"]
+State = Literal["as they are", "shifted", "turned", "cut at random", "any angle", "any angle, cut"]
 Pair = tuple[np.ndarray, np.ndarray]  # a picture and its mask, (h,w,3) uint8 each
 SHIFT = 0.04  # of a side, either way: 12 of 300 px
 OVERSAMPLED = 512  # px of the longer side, about, from which pictures are turned; finer ones would only cost time
 CUT = 0.6  # of a side is left
+PIECE = 0.5  # of a side is left of what is turned as well
 CPU = torch.device("cpu")
 INPUT = InputSpec()
 
@@ -53,6 +55,11 @@ class Placed:
 
 def parse_arguments() -> argparse.Namespace:
     """Which product, and how much of it."""
+    return make_parser().parse_args()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The same, before a benchmark adds options of its own."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--product", required=True)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of products")
@@ -62,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--fit", type=int, default=10_000, help="pictures that distributions are fitted on")
     parser.add_argument("--turn", type=float, default=0.0, help="degrees by which turned pictures are turned at most")
     parser.add_argument("--most", type=int, default=10_000, help="test pictures of either kind, and held-out ones")
-    return parser.parse_args()
+    return parser
 
 
 def backbone_detector(weights: Path) -> Detector:
@@ -93,8 +100,7 @@ def load(samples: Sequence[Sample], state: State, seed: int, *, turn: float = 0.
         if turn:
             (pixels, white), offset = _turn((pixels, white), random, state, turn), np.zeros(2)
         else:
-            change = {"as they are": _stay, "shifted": _shift, "cut at random": _cut}[state]
-            (pixels, white), offset = change((pixels, white), random)
+            (pixels, white), offset = CHANGES[state]((pixels, white), random)
         pictures.append(resize_to_input(Image.fromarray(pixels), INPUT))
         masks.append(resize_to_input(Image.fromarray(white), replace(INPUT, resample="box"))[..., 0] > 0)
         stretches.append(pixels.shape[1] * INPUT.height / (pixels.shape[0] * INPUT.width))
@@ -165,3 +171,37 @@ def _cut(pair: Pair, random: np.random.Generator) -> tuple[Pair, np.ndarray]:
     down, right = (1 if random.random() < 0.5 else -1 for _ in range(2))
     picture, white = (part[top : top + rows, left : left + columns][::down, ::right] for part in pair)
     return (np.ascontiguousarray(picture), np.ascontiguousarray(white)), np.zeros(2)
+
+
+def _turn_anyhow(pair: Pair, random: np.random.Generator) -> tuple[Pair, np.ndarray]:
+    """All of it, by any angle about the middle."""
+    return _rotated(pair, random.uniform(0, 360), np.full(2, 0.5), 1.0), np.zeros(2)
+
+
+def _turn_and_cut(pair: Pair, random: np.random.Generator) -> tuple[Pair, np.ndarray]:
+    """A square at any angle and any place at which it lies within the picture."""
+    reach = PIECE / np.sqrt(2)
+    return _rotated(pair, random.uniform(0, 360), random.uniform(reach, 1 - reach, 2), PIECE), np.zeros(2)
+
+
+def _rotated(pair: Pair, angle: float, middle: np.ndarray, share: float) -> Pair:
+    """`share` of the sides around `middle`, turned; both in shares of the picture, which is made square first."""
+    side = 2 * INPUT.height
+    size, reach = round(side * share), side // 2
+    corner = [int(at) for at in np.round(middle * side) + reach - size / 2]
+    parts = []
+    for part, resample in zip(pair, (Image.Resampling.BICUBIC, Image.Resampling.NEAREST), strict=True):
+        square = np.asarray(Image.fromarray(part).resize((side, side), Image.Resampling.BOX))
+        wide = Image.fromarray(np.pad(square, ((reach, reach), (reach, reach), (0, 0)), mode="symmetric"))
+        turned = wide.rotate(angle, resample, center=(corner[1] + size / 2, corner[0] + size / 2))
+        parts.append(np.asarray(turned)[corner[0] : corner[0] + size, corner[1] : corner[1] + size].copy())
+    return parts[0], parts[1]
+
+
+CHANGES: dict[State, Callable[[Pair, np.random.Generator], tuple[Pair, np.ndarray]]] = {
+    "as they are": _stay,
+    "shifted": _shift,
+    "cut at random": _cut,
+    "any angle": _turn_anyhow,
+    "any angle, cut": _turn_and_cut,
+}

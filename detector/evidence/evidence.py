@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from detector.evidence.features import to_grid
 from detector.evidence.gaussian import GaussianField
 from detector.evidence.maps import residual_maps
+from detector.evidence.nearest import NearestField
 from detector.evidence.reduce import fuse, reduce_to_score, smooth
 from detector.evidence.standardise import Standardiser
 from detector.spec import EvidenceSpec, FeatureSource, TileSpec
 from detector.tiles import in_tiles
+
+Field = GaussianField | NearestField
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Evidence(nn.Module):
     def __init__(
         self,
         spec: EvidenceSpec,
-        fields: Mapping[str, GaussianField],
+        fields: Mapping[str, Field],
         standardiser: Standardiser,
         *,
         tiles: TileSpec | None = None,
@@ -55,14 +58,14 @@ class Evidence(nn.Module):
     def of(self, places: Sequence[int]) -> "Evidence":
         """The same statistics and weights of some of the maps."""
         names = tuple(self.spec.maps[place] for place in places)
-        fields: dict[str, GaussianField] = {name: self.fields[name] for name in names if name in self.fields}  # type: ignore[misc]
+        fields: dict[str, Field] = {name: self.fields[name] for name in names if name in self.fields}  # type: ignore[misc]
         part = Evidence(replace(self.spec, maps=names), fields, self.standardiser.of(places), tiles=self.tiles)
         part.weights = self.weights[list(places)]
         return part
 
     def inside(self, rows: slice, columns: slice) -> "Evidence":
         """The same statistics and weights for a window of the picture, in px: edges of the cells of every grid."""
-        fields: dict[str, GaussianField] = {}
+        fields: dict[str, Field] = {}
         for name, field in self.fields.items():
             stride: int = field.spec.stride  # type: ignore[assignment]
             cells = [slice(span.start // stride, span.stop // stride) for span in (rows, columns)]
@@ -82,7 +85,7 @@ class Evidence(nn.Module):
 
     def grid(self, source: str, maps: Sequence[Tensor]) -> Tensor:
         """Feature vectors (B,C,h,w) of one source, on its grid."""
-        field: GaussianField = self.fields[source]  # type: ignore[assignment]
+        field: Field = self.fields[source]  # type: ignore[assignment]
         return to_grid(maps, field.rows, field.columns)
 
     def forward(self, clues: Clues) -> Tensor:

@@ -49,7 +49,7 @@ class GaussianField(nn.Module):
         self.spec = spec
         self.rows, self.columns = rows, columns
         size = min(spec.dimensions, channels)
-        fields = 1 if spec.statistics == "pooled" else rows * columns
+        fields = rows * columns if spec.statistics == "per-location" else 1
         self.register_buffer("centre", torch.zeros(channels))
         self.register_buffer("directions", torch.eye(channels)[:, :size].clone())
         self.register_buffer("mean", torch.zeros(fields, size))
@@ -58,12 +58,15 @@ class GaussianField(nn.Module):
 
     def forward(self, grid: Tensor) -> Tensor:
         """(B,C,h,w) → (B,h,w)."""
+        return self.white(grid).square().mean(dim=-1).sqrt().T.reshape(len(grid), self.rows, self.columns)
+
+    def white(self, grid: Tensor) -> Tensor:
+        """(B,C,h,w) → (h*w,B,D): vectors of mean 0 and covariance 1 on good parts."""
         centred = _at_least_two(self._vectors(grid)) - self.mean.unsqueeze(1)
         at_once = CACHED if grid.device.type == "cpu" else WIDENED
         in_blocks = len(self.mean) > 1 and (len(self.mean) > at_once or grid.device.type == "cpu")
         white = _whiten_in_blocks(centred, self.whitener, at_once) if in_blocks else centred @ self.whitener.float()
-        distances = white[:, : len(grid)].square().mean(dim=-1).sqrt()
-        return distances.T.reshape(len(grid), self.rows, self.columns)
+        return white[:, : len(grid)]
 
     def inside(self, rows: slice, columns: slice) -> "GaussianField":
         """The same distributions for a window of the grid, in cells."""

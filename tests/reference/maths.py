@@ -107,3 +107,12 @@ def mahalanobis(grids: Array, good: Array, *, ridge: float) -> Array:
         squares = np.einsum("nc,cd,nd->n", away, np.linalg.inv(covariance), away)
         out[:, row, column] = np.sqrt(squares / grids.shape[1])
     return out
+
+
+def nearest(white: Array, bank: Array, *, neighbours: int) -> Array:
+    """(N,C,h,w) and (K,C) → (N,h,w): mean distance from that many vectors of the bank, over the root of C."""
+    out = np.empty((len(white), *white.shape[2:]))
+    for number, row, column in np.ndindex(out.shape):
+        distances = np.sort(np.sqrt(((bank - white[number, :, row, column]) ** 2).mean(axis=1)))
+        out[number, row, column] = distances[:neighbours].mean()
+    return out
