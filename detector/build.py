@@ -17,6 +17,7 @@ from detector.evidence.gaussian import GaussianField
 from detector.evidence.nearest import NearestField
 from detector.evidence.standardise import Standardiser
 from detector.fader import Fader
+from detector.filters import FilterBank
 from detector.pipeline import Detector
 from detector.saliency.activation import ActivationSaliency
 from detector.saliency.attention import AttentionSaliency
@@ -50,6 +51,7 @@ def join_parts(spec: DetectorSpec, backbone: Backbone | None, *, most_bytes: int
         unet=UNet(spec.unet.widths, spec.unet.kernel),
         fader=None if spec.fader is None else _fader(spec.fader),
         backbone=backbone,
+        filters=FilterBank(spec.evidence.filters) if "filters" in spec.evidence.maps else None,
         evidence=build_evidence(spec, backbone),
         aligner=_aligner(spec),
     )
@@ -163,6 +165,8 @@ def _sources(
     if "encoder" in evidence.maps:
         channels = sum(spec.unet.widths[level] for level in evidence.encoder.levels)
         yield "encoder", evidence.encoder, channels, _grid(evidence.encoder, spec.input)
+    if "filters" in evidence.maps:
+        yield "filters", evidence.filters, evidence.filters.channels, _grid(evidence.filters, spec.input)
     if "backbone" in evidence.maps:
         channels = _needed(backbone).channels(evidence.backbone.levels)
         yield "backbone", evidence.backbone, channels, _grid(evidence.backbone, spec.input)

@@ -20,6 +20,7 @@ from detector.backbone import Backbone
 from detector.errors import SpecError
 from detector.evidence.evidence import Clues, Evidence
 from detector.fader import Fader, gates_for_levels
+from detector.filters import FilterBank
 from detector.mosaic import hide, remove
 from detector.motion import Motion
 from detector.saliency.disjoint import DisjointSaliency, assemble
@@ -94,6 +95,7 @@ class Detector(nn.Module):
         unet: UNet,
         fader: Fader | None,
         backbone: Backbone | None,
+        filters: FilterBank | None,
         evidence: Evidence,
         aligner: Aligner | Turner | None,
     ) -> None:
@@ -103,6 +105,7 @@ class Detector(nn.Module):
         self.unet = unet
         self.fader = fader
         self.backbone = backbone
+        self.filters = filters
         self.evidence = evidence
         self.aligner = aligner
         self.engine: EngineName = "reference"
@@ -187,6 +190,8 @@ class Detector(nn.Module):
         backbone, evidence = self.backbone, self.spec.evidence
         if source == "encoder":
             return in_tiles(self.spec.tiles, lambda seen: self._encoded(seen, evidence.encoder.levels), pictures)
+        if source == "filters" and self.filters is not None:
+            return in_tiles(self.spec.tiles, self.filters, pictures)
         if backbone is None:
             raise SpecError("evidence from a backbone needs one")
         return in_tiles(self.spec.tiles, lambda seen: backbone.stages(seen, evidence.backbone.levels), pictures)

@@ -16,9 +16,10 @@ PadType = Literal["", "same"]
 Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
 SaliencyKind = Literal["attention", "activation", "spectral", "whole", "none", "disjoint"]
 HideAs = Literal["mosaic", "removed"]
-FeatureSource = Literal["encoder", "backbone"]
+FeatureSource = Literal["encoder", "filters", "backbone"]
 EvidenceMap = Literal["msgms", "l1", "ssim"] | FeatureSource
-FEATURES: tuple[FeatureSource, ...] = ("encoder", "backbone")
+FEATURES: tuple[FeatureSource, ...] = ("encoder", "filters", "backbone")
+COARSEST_OCTAVE = 5  # of filters: a wave of 128 px
 KINDS_OF_TILES: tuple[SaliencyKind, ...] = ("spectral", "whole", "none")  # no network looks, so nothing has to be cut
 Statistics = Literal["per-location", "pooled", "nearest"]
 Standardise = Literal["none", "pooled", "per-location"]
@@ -208,9 +209,35 @@ class FeatureSpec:
             raise SpecError(f"stride must be 1 to 64, dimensions 1 to 1024 and shrinkage a share, not {self}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class FilterSpec(FeatureSpec):
+    """A fixed bank of wavelets as evidence (detector/filters.py); its levels are octaves, 0 the one of 4 px a wave."""
+
+    orientations: int = 6
+    """Directions in half a turn."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if max(self.levels) > COARSEST_OCTAVE:
+            raise SpecError(f"filters.levels must be octaves 0 to {COARSEST_OCTAVE}, not {self.levels}")
+        if not 1 <= self.orientations <= 16:
+            raise SpecError(f"filters.orientations must be 1 to 16, not {self.orientations}")
+
+    @property
+    def channels(self) -> int:
+        """Three colours, the directions of each octave, and theirs in turn of each but the coarsest."""
+        octaves = len(self.levels)
+        return 3 + octaves * self.orientations + (octaves - 1) * self.orientations**2
+
+
 def _fine(levels: tuple[int, ...]) -> FeatureSpec:
     """What found most on the products at hand (docs/method.md)."""
     return FeatureSpec(levels=levels, stride=8, dimensions=100, surround=9)
+
+
+def _filters() -> FilterSpec:
+    """The same of waves of 4 to 32 px."""
+    return FilterSpec(levels=(0, 1, 2, 3), stride=8, dimensions=100, surround=9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,10 +245,12 @@ class EvidenceSpec:
     """maps -> standardise -> fuse -> smooth -> reduce."""
 
     maps: tuple[EvidenceMap, ...] = ("msgms", "l1")
-    """`msgms`, `l1`, `ssim`: residuals; `encoder`, `backbone`: features."""
+    """`msgms`, `l1`, `ssim`: residuals; `encoder`, `filters`, `backbone`: features."""
     msgms_scales: int = 3
     encoder: FeatureSpec = field(default_factory=lambda: _fine((1, 2, 3)))
     """Of the U-Net's own encoder, looking at the picture; read where `maps` names it."""
+    filters: FilterSpec = field(default_factory=_filters)
+    """Of a fixed bank of wavelets, which needs no weights; read where `maps` names it."""
     backbone: FeatureSpec = field(default_factory=lambda: _fine((1, 2, 3)))
     """Of the frozen backbone, looking at the picture; read where `maps` names it."""
     standardise: Standardise = "per-location"
@@ -336,6 +365,7 @@ class DetectorSpec:
             )
         grids = [getattr(self.evidence, name).stride for name in FEATURES if name in self.evidence.maps]
         steps = [1 << (self.evidence.msgms_scales - 1), *grids]
+        steps += [1 << max(self.evidence.filters.levels)] if "filters" in self.evidence.maps else []
         if odd := [step for step in steps if TILE_STEP % step or self.input.height % step or self.input.width % step]:
             raise SpecError(
                 f"with tiles, cells of {odd[0]} px must divide {TILE_STEP} px and both sides of the input, "

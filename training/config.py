@@ -142,7 +142,8 @@ class TrainConfig(BaseModel):
     fader: FaderConfig = Field(default_factory=FaderConfig)
     evidence: EvidenceSpec = Field(default_factory=EvidenceSpec)
     features: Literal["auto", "as-told"] = "auto"
-    """`auto` adds to `evidence.maps` features of the U-Net and, where the store has one, of a backbone."""
+    """`auto` adds to `evidence.maps` features of the U-Net and of the store's backbone; where it has none,
+    those of a fixed bank of filters, which needs no weights."""
     statistics: Literal["auto", "as-told"] = "auto"
     """`auto`: of features and residuals per location, pooled or by nearest neighbours, whichever finds synthetic
     defects in held-out good pictures best (training/choose_statistics.py); `as-told`: what `evidence` says."""

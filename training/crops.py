@@ -100,6 +100,7 @@ def window_detector(detector: Detector, place: Place) -> Detector:
         unet=detector.unet,
         fader=detector.fader,
         backbone=detector.backbone,
+        filters=detector.filters,
         evidence=detector.evidence.inside(rows, columns),
         aligner=None,
     ).eval()

@@ -101,12 +101,12 @@ def _evidence(config: TrainConfig, backbone: BackboneSpec | None) -> EvidenceSpe
     evidence = config.evidence
     if config.features == "as-told":
         return evidence
+    if backbone is None:
+        return _with_map(evidence, "filters")
     deepest = len(config.unet.widths) - 1
     levels = tuple(level for level in evidence.encoder.levels if level <= deepest) or (deepest,)
     evidence = _with_map(evidence, "encoder")
     evidence = replace(evidence, encoder=replace(evidence.encoder, levels=levels))
-    if backbone is None:
-        return evidence
     levels = _backbone_levels(backbone, evidence.backbone.levels)
     evidence = _with_map(evidence, "backbone")
     return replace(evidence, backbone=replace(evidence.backbone, levels=levels))

@@ -64,6 +64,7 @@ def drop_idle_maps(detector: Detector) -> None:
     names = tuple(evidence.spec.maps[place] for place in kept)
     reads_backbone = "backbone" in names or detector.spec.saliency.kind in ("attention", "activation")
     detector.backbone = detector.backbone if reads_backbone else None
+    detector.filters = detector.filters if "filters" in names else None
     detector.spec = replace(
         detector.spec,
         backbone=detector.spec.backbone if reads_backbone else None,

@@ -199,6 +199,7 @@ def _adopt(detector: Detector, served: Detector) -> None:
     """The evidence that was fitted on `served`, and no part that it does not need."""
     detector.spec, detector.evidence = served.spec, served.evidence
     detector.backbone = None if served.backbone is None else detector.backbone
+    detector.filters = served.filters
 
 
 def _place(detector: Detector, alignment: Alignment) -> None:

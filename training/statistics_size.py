@@ -37,6 +37,7 @@ def with_statistics(spec: DetectorSpec, kind: Statistics) -> DetectorSpec:
     told = replace(
         evidence,
         encoder=replace(evidence.encoder, statistics=kind),
+        filters=replace(evidence.filters, statistics=kind),
         backbone=replace(evidence.backbone, statistics=kind),
         standardise="none" if evidence.standardise == "none" else residuals,
     )

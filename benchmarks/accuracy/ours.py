@@ -1,6 +1,6 @@
 """Our own methods by preset, through the stages of `training.run`, as published and loaded again.
 
-In: a `TrainConfig` and mobilenetv2_100's weights. Out: `Fitted`. What is measured is the version in the
+In: a `TrainConfig` and mobilenetv2_100's weights, or none. Out: `Fitted`. What is measured is the version in the
 store, loaded as the service loads it. Refuses: what training, detector and model_store draw.
 """
 
@@ -25,9 +25,11 @@ from training.progress import Bars
 BACKBONE = "mobilenetv2_100"
 HALF = (0.5, 0.5, 0.5)  # mean and deviation that bring [0, 1] to [-1, 1]
 CHANGES_NOTHING = {"product", "data", "store", "runs", "seed"}  # stand elsewhere in a row, or are only places
+WEIGHT_FREE = "ours-weight-free"
 # preset, and what is set over it before --set
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ours": ("cpu", ()),
+    WEIGHT_FREE: ("cpu", ()),  # a store without a backbone, as on a fresh machine
     # the papers' attention needs DINO ViT-S/8, which cannot be had here: the same backbone's deepest map in its place
     "ear": ("ear", ("saliency.kind=activation",)),
     "ear-fader": ("ear-fader", ("saliency.kind=activation",)),
@@ -36,11 +38,12 @@ METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def fit(config: TrainConfig, weights: Path) -> Fitted:
-    """Fit, calibrate, evaluate, publish, load."""
+def fit(config: TrainConfig, weights: Path | None) -> Fitted:
+    """Fit, calibrate, evaluate, publish, load; without `weights` no backbone is in the store."""
     registry = Registry(config.store)
     backbones = BackboneStore(registry.backbones_root)
-    backbones.import_file(weights, name=BACKBONE, mean=HALF, std=HALF, pad_type="same")
+    if weights is not None:
+        backbones.import_file(weights, name=BACKBONE, mean=HALF, std=HALF, pad_type="same")
     begun = time.perf_counter()
     run, _ = stages.begin_run(config, fresh=True)
     with Bars(Console(stderr=True)) as bars:
@@ -54,7 +57,7 @@ def fit(config: TrainConfig, weights: Path) -> Fitted:
         predict=predictor(published),
         minutes=minutes,
         artifact_bytes=sum(file.stat().st_size for file in ref.path.rglob("*") if file.is_file()),
-        backbone=None if published.spec.backbone is None else f"{BACKBONE} {weights.stem}",
+        backbone=None if published.spec.backbone is None or weights is None else f"{BACKBONE} {weights.stem}",
         settings=settings_of(config),
         fitted_on=len(run.dataset.train) + len(run.dataset.hold_out),
     )

@@ -76,7 +76,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         spec = InputSpec(height=options.size, width=options.size) if config is None else config.input
         promise = PROMISE if config is None else config.promise
         dataset = read_dataset(options.data / options.product, hold_out=split.hold_out, calibrate=split.calibrate)
-        fitted = fit_peer(options, dataset, spec) if config is None else ours.fit(config, options.weights)
+        fitted = fit_peer(options, dataset, spec) if config is None else ours.fit(config, our_weights(options))
         calibration = score_files(fitted.predict, dataset.calibrate, spec)
         test = score_files(fitted.predict, dataset.test, spec)
     maps, masks = marked_pictures(dataset.test, test.maps)
@@ -97,6 +97,11 @@ def our_config(options: argparse.Namespace, folder: Path) -> TrainConfig:
     places |= {"store": folder / "models", "runs": folder / "runs"}
     row = (f"input.height={options.size}", f"input.width={options.size}", f"seed={options.seed}")
     return load_config(preset, places, [*before, *row, f"promise={PROMISE}", *options.override])
+
+
+def our_weights(options: argparse.Namespace) -> Path | None:
+    """The backbone's, but for the method that does without."""
+    return None if options.method == ours.WEIGHT_FREE else options.weights
 
 
 def fit_peer(options: argparse.Namespace, dataset: Dataset, spec: InputSpec) -> Fitted:

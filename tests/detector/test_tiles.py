@@ -16,6 +16,7 @@ from detector.spec import (
     EvidenceSpec,
     FaderSpec,
     FeatureSpec,
+    FilterSpec,
     InputSpec,
     Reduce,
     SaliencySpec,
@@ -38,6 +39,7 @@ SPEC = DetectorSpec(
         window=64,
     ),
 )
+DEEP = EvidenceSpec(maps=("filters",), filters=FilterSpec(levels=(5,)))
 FIELD = 32  # px that a feature or a residual of SPEC looks to each side, at most
 BOUND = 1e-6  # of the map, in units of the score
 
@@ -57,6 +59,14 @@ def test_the_map_in_tiles_is_that_of_the_whole_picture(side: int) -> None:
     whole, tiled = make_detector(None)(pictures), make_detector(TileSpec(side=side, overlap=FIELD))(pictures)
     assert (whole.heatmap - tiled.heatmap).abs().max() < BOUND
     assert (whole.score - tiled.score).abs().max() < BOUND
+
+
+def test_filters_in_tiles_see_what_they_see_of_the_whole_picture() -> None:
+    filters = FilterSpec(levels=(0, 1, 2), orientations=2, stride=8, statistics="pooled")
+    spec = replace(SPEC, evidence=replace(SPEC.evidence, maps=("filters",), filters=filters))
+    tiled = replace(spec, tiles=TileSpec(side=96, overlap=64))
+    whole, parts = (build_detector(each)(make_pictures(1)).heatmap for each in (spec, tiled))
+    assert (whole - parts).abs().max() < BOUND
 
 
 def test_without_an_overlap_seams_would_show() -> None:
@@ -116,6 +126,7 @@ def test_cells_that_do_not_meet_the_grid_are_refused() -> None:
         ({"align": AlignSpec(reach=4)}, "not aligned"),
         ({"unet": UNetSpec(widths=(4,) * 7), "input": InputSpec(height=256, width=256)}, "must divide 32 px"),
         ({"evidence": replace(SPEC.evidence, encoder=replace(ENCODER, stride=12))}, "cells of 12 px"),
+        ({"evidence": DEEP, "input": InputSpec(height=272, width=224)}, "cells of 32 px"),
         ({"input": InputSpec(height=284, width=224), "fader": None}, "cells of 8 px"),
     ],
 )

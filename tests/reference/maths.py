@@ -116,3 +116,14 @@ def nearest(white: Array, bank: Array, *, neighbours: int) -> Array:
         distances = np.sort(np.sqrt(((bank - white[number, :, row, column]) ** 2).mean(axis=1)))
         out[number, row, column] = distances[:neighbours].mean()
     return out
+
+
+def modulus(picture: Array, halves: Array) -> Array:
+    """(H,W) and wavelets (2L,K,K), even halves first → (L,H,W): root of both responses squared, border continued."""
+    count, side = len(halves) // 2, halves.shape[1]
+    padded = np.pad(picture, side // 2, mode="edge")
+    out = np.empty((count, *picture.shape))
+    for y, x in np.ndindex(*picture.shape):
+        responses = (halves * padded[y : y + side, x : x + side]).sum(axis=(1, 2))
+        out[:, y, x] = np.hypot(responses[:count], responses[count:])
+    return out

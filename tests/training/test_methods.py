@@ -74,6 +74,12 @@ def test_the_attenuator_plugs_into_any_saliency(work: Path, kind: str) -> None:
     assert served_equals_measured(work, model)
 
 
+def test_filters_alone_are_served_as_measured_and_read_no_reconstruction(work: Path) -> None:
+    model = train(work, "cpu", 'evidence.maps=["filters"]', "features=as-told", "statistics=as-told")
+    assert model.detector.spec.evidence.residuals == ()
+    assert served_equals_measured(work, model)
+
+
 def test_dinos_attention_is_fitted_exported_loaded_and_served_as_measured(work: Path, weight_files: list[str]) -> None:
     model = train(work, "ear-fader", f"backbone={weight_files[0]}", "input.height=32", "input.width=32")
     assert model.manifest.detector.backbone is not None
