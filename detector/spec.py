@@ -160,10 +160,11 @@ class AlignSpec:
 class TileSpec:
     """A picture that is too large for the networks is shown to them in tiles; all else sees the whole of it."""
 
-    side: int = 512
+    side: int = 1024
     """Longest side, in input pixels, of what one tile answers for."""
-    overlap: int = 96
-    """Input pixels that it sees beyond that on every side; what it says of them is thrown away."""
+    overlap: int = 128
+    """Input pixels that it sees beyond that on every side; what it says of them is thrown away. Where features look no
+    further, as those that are read by default hardly do, the map is that of the whole picture."""
 
     def __post_init__(self) -> None:
         if not TILE_STEP <= self.side <= LARGEST_SIDE or not 0 <= self.overlap <= self.side:

@@ -21,7 +21,7 @@ from detector.image_health import HealthReference, measure, summarise
 from detector.pipeline import Detector, stack
 from detector.spec import InputSpec
 from training.batches import batch_size
-from training.data import LIMITS, Sample
+from training.data import IN_MEMORY, LIMITS, Sample, load_pictures
 from training.errors import DeviceMissing
 
 MAP_PIXELS = 1 << 20  # of a kept map: those of larger pictures are averaged over cells of whole pixels, as it takes
@@ -35,6 +35,15 @@ class Scores:
     """(N,)."""
     heatmaps: npt.NDArray[np.float32]
     """(N,H,W); of pictures of more than `MAP_PIXELS` the means over k x k px, (N,⌈H/k⌉,⌈W/k⌉)."""
+
+
+def score_samples(detector: Detector, samples: Sequence[Sample]) -> Scores:
+    """Read and score files, no more of them in memory at a time than `IN_MEMORY` bytes decoded."""
+    size = detector.spec.input
+    step = max(1, IN_MEMORY // (3 * size.height * size.width))
+    chunks = [samples[start : start + step] for start in range(0, len(samples), step)] or [samples]
+    parts = [score_pictures(detector, load_pictures(chunk, size)) for chunk in chunks]
+    return Scores(*(np.concatenate(each) for each in zip(*((p.scores, p.heatmaps) for p in parts), strict=True)))
 
 
 def score_pictures(detector: Detector, pictures: npt.NDArray[np.uint8]) -> Scores:

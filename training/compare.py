@@ -15,9 +15,9 @@ from scipy.stats import binomtest, rankdata, spearmanr
 
 from detector.verdict import Verdict
 from model_store.artifact import LoadedModel
-from training.calibrate import score_pictures
+from training.calibrate import score_samples
 from training.config import SplitConfig
-from training.data import Dataset, Sample, load_pictures, read_dataset
+from training.data import Dataset, Sample, read_dataset
 from training.errors import DatasetError, ProductsDiffer
 from training.evaluate import ScoredPart, judge_parts
 from training.inspection import name_of
@@ -127,7 +127,7 @@ def _seen_warnings(models: Sequence[LoadedModel], root: Path) -> list[str]:
 
 
 def _parts(model: LoadedModel, samples: Sequence[Sample]) -> list[ScoredPart]:
-    scored = score_pictures(model.detector, load_pictures(samples, model.detector.spec.input))
+    scored = score_samples(model.detector, samples)
     return judge_parts(samples, scored, model.manifest.calibration, "compare")
 
 

@@ -21,7 +21,7 @@ from model_store.backbones import BackboneStore
 from model_store.manifest import TrainingRecord, check_product_name
 from model_store.registry import Registry, VersionRef
 from training.budget import Budget, Workload
-from training.calibrate import calibrate_scores, measure_health, pick_device, score_pictures
+from training.calibrate import calibrate_scores, measure_health, pick_device, score_samples
 from training.choose_statistics import KINDS, choose_statistics
 from training.config import TrainConfig
 from training.crops import FITTED_ON, HELD_OUT, Views, take_views
@@ -131,7 +131,7 @@ def load_fitted(run: Run) -> Detector:
 
 def calibrate(run: Run, detector: Detector, *, promise: float, review_rate: float) -> Calibration:
     """Thresholds from the calibration pictures; writes calibration.json."""
-    scored = score_pictures(detector, load_pictures(run.dataset.calibrate, run.config.input, run.folder.root))
+    scored = score_samples(detector, run.dataset.calibrate)
     calibration = calibrate_scores(scored, promise=promise, review_rate=review_rate)
     run.folder.write(CALIBRATION, _CALIBRATION.dump_python(calibration, mode="json"))
     return calibration
@@ -147,7 +147,7 @@ def evaluate(run: Run, detector: Detector, calibration: Calibration) -> Evaluati
     parts, metrics = [], {}
     for role in ("calibrate", "test"):
         samples = run.dataset.roles[role]
-        scored = score_pictures(detector, load_pictures(samples, run.config.input, run.folder.root))
+        scored = score_samples(detector, samples)
         parts += judge_parts(samples, scored, calibration, role)
         metrics = measure(samples, scored, calibration) if role == "test" else {}
     evaluation = Evaluation(tuple(parts), metrics)

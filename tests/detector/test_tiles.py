@@ -6,18 +6,21 @@ import numpy as np
 import pytest
 import torch
 
+from detector.backbone import create_network
 from detector.build import build_detector
 from detector.errors import SpecError
 from detector.evidence.reduce import reduce_to_score
 from detector.pipeline import Detector
 from detector.spec import (
     AlignSpec,
+    BackboneSpec,
     DetectorSpec,
     EvidenceSpec,
     FaderSpec,
     FeatureSpec,
     FilterSpec,
     InputSpec,
+    PadType,
     Reduce,
     SaliencySpec,
     TileSpec,
@@ -67,6 +70,34 @@ def test_filters_in_tiles_see_what_they_see_of_the_whole_picture() -> None:
     tiled = replace(spec, tiles=TileSpec(side=96, overlap=64))
     whole, parts = (build_detector(each)(make_pictures(1)).heatmap for each in (spec, tiled))
     assert (whole - parts).abs().max() < BOUND
+
+
+@pytest.mark.parametrize("pad_type", ["", "same"])
+def test_what_a_backbone_sees_in_tiles_is_what_it_sees_of_the_whole(pad_type: PadType) -> None:
+    torch.manual_seed(0)
+    weights = create_network("mobilenetv2_050", pad_type).state_dict()
+    spec = DetectorSpec(
+        input=InputSpec(height=640, width=416),
+        backbone=BackboneSpec(
+            name="mobilenetv2_050", digest="0" * 64, mean=(0.5,) * 3, std=(0.5,) * 3, pad_type=pad_type
+        ),
+        fader=None,
+        evidence=EvidenceSpec(maps=("backbone",), backbone=replace(ENCODER, levels=(1, 2, 3)), standardise="pooled"),
+    )
+    pictures = torch.rand(1, 3, 640, 416)
+    whole = build_detector(spec, weights).feature_grid(pictures, "backbone")
+    tiled = build_detector(replace(spec, tiles=TileSpec(side=224, overlap=160)), weights)
+    torch.testing.assert_close(tiled.feature_grid(pictures, "backbone"), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_a_backbone_whose_cells_do_not_meet_the_grid_is_refused() -> None:
+    backbone = BackboneSpec(name="mobilenetv2_050", digest="0" * 64, mean=(0.5,) * 3, std=(0.5,) * 3)
+    spec = replace(
+        SPEC, input=InputSpec(height=648, width=416), backbone=backbone, tiles=TileSpec(side=224, overlap=160),
+        evidence=replace(SPEC.evidence, maps=("backbone",), backbone=replace(ENCODER, levels=(1, 2, 3))),
+    )  # fmt: skip
+    with pytest.raises(SpecError, match="cells of 16 px"):
+        build_detector(spec, create_network("mobilenetv2_050", "").state_dict())
 
 
 def test_without_an_overlap_seams_would_show() -> None:
@@ -135,7 +166,7 @@ def test_what_does_not_go_with_tiles_is_refused(changed: dict[str, object], reas
         replace(SPEC, tiles=TileSpec(), **changed)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"side": 100}, {"side": 0}, {"overlap": 20}, {"overlap": 1024}])
+@pytest.mark.parametrize("wrong", [{"side": 100}, {"side": 0}, {"overlap": 20}, {"overlap": 2048}])
 def test_impossible_tiles_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(SpecError, match="tiles"):
         TileSpec(**wrong)

@@ -17,7 +17,7 @@ from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
 from model_store.registry import Registry
 from training import calibrate, data, fit_fusion, run
-from training.calibrate import score_pictures
+from training.calibrate import score_pictures, score_samples
 from training.choose_statistics import choose_statistics
 from training.cli import main
 from training.config import load_config
@@ -149,6 +149,18 @@ def test_many_large_pictures_lie_on_disk_and_leave_nothing(tmp_path: Path, monke
     assert list((tmp_path / "run").iterdir()) == []
 
 
+def test_files_are_scored_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = sheets(3)
+    for number, sheet in enumerate(pictures):
+        Image.fromarray(sheet).save(tmp_path / f"{number}.png")
+    samples = [Sample(tmp_path / f"{number}.png", "", "good") for number in range(3)]
+    monkeypatch.setattr(calibrate, "IN_MEMORY", 2 * 3 * 352 * 416)
+    scored, at_once = score_samples(make_detector(), samples), score_pictures(make_detector(), pictures)
+    assert np.array_equal(scored.scores, at_once.scores)
+    assert np.array_equal(scored.heatmaps, at_once.heatmaps)
+    assert score_samples(make_detector(), []).heatmaps.shape == (0, 352, 416)
+
+
 def test_maps_of_large_pictures_are_kept_as_means(monkeypatch: pytest.MonkeyPatch) -> None:
     detector, pictures = make_detector(), sheets(2)
     full = score_pictures(detector, pictures)
@@ -169,7 +181,7 @@ def test_who_trains_on_shrunk_large_pictures_hears_of_tiles(tmp_path: Path) -> N
     assert "--config tiles --set input.height=1296 --set input.width=1696" in warning
 
 
-@pytest.mark.parametrize(("given", "reason"), [("align.use=on", "not aligned"), ("tiles.side=100", "multiples of 32")])
+@pytest.mark.parametrize(("given", "reason"), [("align.use=on", "not aligned"), ("tiles.side=1000", "multiples of 32")])
 def test_what_does_not_go_with_tiles_is_said_before_the_fit(given: str, reason: str) -> None:
     with pytest.raises(ConfigInvalid, match=reason):
         load_config("tiles", {"product": "p", "data": "x"}, [given])
