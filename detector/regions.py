@@ -45,13 +45,15 @@ def find_regions(
     corner = (rows[0], columns[0])  # what is labelled is only what encloses them all: mostly a small part of the map
     enclosing = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     labels, count = ndimage.label(above[enclosing], structure=EIGHT_NEIGHBOURS)
-    peaks = ndimage.maximum(heatmap[enclosing], labels, np.arange(1, count + 1))
-    areas = np.bincount(labels.ravel())[1:]
+    owners = labels[above[enclosing]]  # of the pixels above alone: few, whatever the map's size
+    peaks = np.full(count + 1, -np.inf, np.float32)
+    np.maximum.at(peaks, owners, heatmap[enclosing][above[enclosing]])
+    peaks, areas = peaks[1:], np.bincount(owners)[1:]
     boxes = ndimage.find_objects(labels)
     across = (picture_width, heatmap.shape[1])
     down = (picture_height, heatmap.shape[0])
     share = picture_width * picture_height / heatmap.size
-    worst = np.argsort(-np.asarray(peaks), kind="stable")[:limit]
+    worst = np.argsort(-peaks, kind="stable")[:limit]
     return tuple(
         Region(
             *_box(_moved(boxes[index], corner), across, down),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from detector.calibration import Calibration
+from detector.engine import as_served
 from detector.heatmap import HeatmapScale
 from detector.pipeline import Detector
 from detector.spec import FEATURES, DetectorSpec
@@ -134,7 +135,8 @@ def _loss_charts(run: Run) -> list[Chart]:
 def _cases(run: Run, detector: Detector, calibration: Calibration, evaluation: Evaluation) -> list[Case]:
     samples = {str(sample.path): sample for part in run.dataset.roles.values() for sample in part}
     scale = HeatmapScale.of(calibration)
-    return [draw_case(case, samples[case.part.path], detector, scale) for case in choose_cases(evaluation.parts)]
+    served = as_served(detector)  # what gave the scores, and large pictures take it half as long
+    return [draw_case(case, samples[case.part.path], served, scale) for case in choose_cases(evaluation.parts)]
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
