@@ -46,10 +46,21 @@ function Summary({ product, golden }) {
       <${Fact} name=${t("thresholds.ng")}>${number(product.ng_above)}<//>
       <${Fact} name=${t("promise")}>${product.promise === null ? t("promise.none") : html`<span title=${t("promise.means")}>≤ ${percent(product.promise)}</span>`}<//>
       <${Fact} name=${t("golden")}><${Golden} delta=${golden} /><//>
-      ${Object.entries(product.metrics).slice(0, 4).map(([name, value]) => html`<${Fact} key=${name}
-        name=${name.replaceAll("_", " ")}>${number(value, 3)}<//>`)}
+      ${measured(product.metrics).map(([name, value]) => html`<${Fact} key=${name} name=${name}>
+        <span title=${t("metric.means")}>${value}</span><//>`)}
     </dl>
   </div>`;
+}
+
+/** [name, figure] of what training measured on test pictures, as far as there were any. */
+function measured({ image_auroc: auroc, aupro, false_reject_rate: rejects, escape_rate: escapes }) {
+  const figures = [
+    [t("metric.image_auroc"), auroc, (value) => number(value, 3)],
+    [t("metric.aupro"), aupro, (value) => number(value, 3)],
+    [t("agreement.false_reject"), rejects, percent],
+    [t("agreement.escape"), escapes, percent],
+  ];
+  return figures.filter(([, value]) => value !== undefined).map(([name, value, write]) => [name, write(value)]);
 }
 
 /** A version whose golden pictures score otherwise than at export never serves; the rest is how far off they may be. */

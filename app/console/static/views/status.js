@@ -45,7 +45,7 @@ function Workers({ workers }) {
   return html`<table class="table"><thead><tr><th>${t("status.device")}</th><th>${t("status.state")}</th><th>${t("status.since")}</th>
     <th>${t("status.restarts")}</th><th>${t("status.resident")}</th><th>${t("status.models")}</th></tr></thead>
     <tbody>${workers.map((it) => html`<tr key=${it.device}><td><b>${it.device}</b>${it.runs_on !== it.device && ` (${it.runs_on})`}</td>
-      <td><span class="state ${WORKING.includes(it.state) ? "is-up" : "is-down"}">${t(`worker.${it.state}`)}</span></td><td title=${it.since}>${moment(it.since)}</td>
+      <td><span class="state ${WORKING.includes(it.state) ? "is-up" : "is-down"}">${t(`worker.${it.state}`)}</span></td><td class="wide" title=${it.since}>${moment(it.since)}</td>
       <td>${number(it.restarts, 0)}</td><td>${bytes(it.resident_bytes)}</td><td>${it.memory.map((held) => html`<div key=${held.model}>${held.model}<small
         class="block quiet">${t(`memory.${held.state}`)}</small></div>`)}</td></tr>`)}</tbody></table>`;
 }
