@@ -93,14 +93,8 @@ def fit(run: Run, listener: Listener) -> Detector:
     epochs = _fit_reconstruction(run, detector, views, listener)
     check_reconstructions(detector, views.pictures)
     fader_epochs = _fit_fader(run, detector, take_views(held_out, config.tiles, HELD_OUT, seed=config.seed), listener)
-    listener.stage("what is normal", 1)
-    served = as_served(detector)  # statistics of what will score parts, and twice as fast
-    marks = _fit_evidence(run, served, pictures, held_out)
-    drop_idle_maps(served)
-    fit_fields(served, [*pictures, *held_out])
-    _adopt(detector, served)
+    marks = _learn_normal(run, detector, pictures, held_out, listener)
     _place(detector, alignment)
-    listener.step(1, "")
     run.folder.write_detector(detector_weights(detector))
     seconds = sum(record.seconds for record in epochs) + sum(record.seconds for record in fader_epochs)
     run.folder.write(
@@ -207,6 +201,20 @@ def _place(detector: Detector, alignment: Alignment) -> None:
     detector.aligner = alignment.aligner
     spec = None if alignment.aligner is None else alignment.aligner.spec
     detector.spec = replace(detector.spec, align=spec)
+
+
+def _learn_normal(
+    run: Run, detector: Detector, pictures: Pictures, held_out: Pictures, listener: Listener
+) -> dict[str, float]:
+    """Statistics, in place, of what will score parts; the mark of each kind that was tried."""
+    listener.stage("what is normal", 1)
+    served = as_served(detector)  # twice as fast as what was fitted
+    marks = _fit_evidence(run, served, pictures, held_out)
+    drop_idle_maps(served)
+    fit_fields(served, [*pictures, *held_out])
+    _adopt(detector, served)
+    listener.step(1, "")
+    return marks
 
 
 def _fit_evidence(run: Run, detector: Detector, pictures: Pictures, held_out: Pictures) -> dict[str, float]:

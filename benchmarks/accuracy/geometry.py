@@ -9,6 +9,7 @@ square of `PIECE` of its sides is left, at any place and of real pixels only.
 
 import argparse
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,15 +20,18 @@ import ours
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor
 
 from detector.backbone import create_network
 from detector.build import build_detector
 from detector.decode import decode
-from detector.pipeline import Detector
+from detector.pipeline import Detector, stack
 from detector.preprocess import resize_to_input
 from detector.spec import BackboneSpec, DetectorSpec, EvidenceSpec, InputSpec, SaliencySpec
 from model_store.checkpoint import fit_to, read_checkpoint
-from training.data import LIMITS, WHITE, Sample, load_mask
+from training.calibrate import score_pictures
+from training.data import LIMITS, WHITE, Sample, load_mask, read_dataset
+from training.metrics import aupro, auroc
 from training.rebuild import Pictures
 
 State = Literal["as they are", "shifted", "turned", "cut at random", "any angle", "any angle, cut"]
@@ -37,6 +41,7 @@ OVERSAMPLED = 512  # px of the longer side, about, from which pictures are turne
 CUT = 0.6  # of a side is left
 PIECE = 0.5  # of a side is left of what is turned as well
 CPU = torch.device("cpu")
+TIMED = 30  # pictures, one by one
 INPUT = InputSpec()
 
 
@@ -80,6 +85,14 @@ def backbone_detector(weights: Path) -> Detector:
     spec = DetectorSpec(input=INPUT, backbone=backbone, saliency=saliency, fader=None, evidence=evidence)
     tensors = read_checkpoint(weights.read_bytes(), weights.suffix)
     return build_detector(spec, fit_to(create_network(backbone.name, backbone.pad_type), tensors, backbone.name))
+
+
+def chosen(options: argparse.Namespace) -> tuple[list[Sample], list[Sample], list[Sample]]:
+    """To fit on, held out, to test: as many of a product's as the options say."""
+    dataset = read_dataset(options.data / options.product, hold_out=0.2, calibrate=0.2)
+    good, defective = ([it for it in dataset.test if it.is_defective is kind] for kind in (False, True))
+    test = [*spread(good, options.most), *spread(defective, options.most)]
+    return spread(dataset.train, options.fit), spread(dataset.hold_out, options.most), test
 
 
 def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
@@ -205,3 +218,28 @@ CHANGES: dict[State, Callable[[Pair, np.random.Generator], tuple[Pair, np.ndarra
     "any angle": _turn_anyhow,
     "any angle, cut": _turn_and_cut,
 }
+
+
+def figures(detector: Detector, tested: Placed, samples: Sequence[Sample]) -> str:
+    """Cells of a table: image AUROC, pixel AUROC, AUPRO, maps in the pixels of the tested pictures. Of a product with
+    masks, a defective picture whose defect was cut away is left out."""
+    truth = np.array([sample.is_defective for sample in samples])
+    scored = score_pictures(detector, tested.pictures)
+    if tested.masks is None:
+        return f"{auroc(scored.scores, truth):.3f} | – | –"
+    shown = ~truth | tested.masks.any(axis=(1, 2))
+    maps, masks = scored.heatmaps[shown], tested.masks[shown]
+    images = auroc(scored.scores[shown], truth[shown])
+    return f"{images:.3f} | {auroc(maps.ravel(), masks.ravel()):.3f} | {aupro(maps, masks):.3f}"
+
+
+@torch.inference_mode()
+def cpu_milliseconds(work: Callable[[Tensor], object], pictures: Pictures) -> float:
+    """Median of CPU time that `work` takes for one picture alone, (1,3,H,W)."""
+    times = []
+    for picture in pictures[:TIMED]:
+        batch = stack([picture], CPU)
+        begun = time.process_time()
+        work(batch)
+        times.append(1000 * (time.process_time() - begun))
+    return float(np.median(times))

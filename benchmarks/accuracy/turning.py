@@ -3,22 +3,18 @@
 In: a product, a backbone's weights, --turn (degrees). Out: a table on stdout. Test pictures choose nothing.
 """
 
-import time
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
-import torch
 from alignment import fit
-from geometry import CPU, SHIFT, Placed, State, load, parse_arguments, spread
+from geometry import CPU, SHIFT, Placed, State, chosen, cpu_milliseconds, figures, load, parse_arguments
+from torch import Tensor
 
-from detector.pipeline import Detector, stack
+from detector.pipeline import Detector
 from detector.spec import AlignSpec
-from training.calibrate import score_pictures
-from training.data import Sample, read_dataset
 from training.fit_align import WORTH_IT, Alignment, AnyAligner, fit_aligner, gain, turned
 from training.fit_turn import fit_turner
-from training.metrics import aupro, auroc
 
 TESTED: dict[State, tuple[State, ...]] = {"as they are": ("as they are", "turned"), "turned": ("turned",)}
 
@@ -26,11 +22,7 @@ TESTED: dict[State, tuple[State, ...]] = {"as they are": ("as they are", "turned
 def main() -> None:
     """Three pairs of states of the pictures, three ways of taking them."""
     options = parse_arguments()
-    dataset = read_dataset(options.data / options.product, hold_out=0.2, calibrate=0.2)
-    good = [sample for sample in dataset.test if not sample.is_defective]
-    defective = [sample for sample in dataset.test if sample.is_defective]
-    test = [*spread(good, options.most), *spread(defective, options.most)]
-    train, held_out = spread(dataset.train, options.fit), spread(dataset.hold_out, options.most)
+    train, held_out, test = chosen(options)
     print(
         "| training | test | parts | gain, good parts | image AUROC | pixel AUROC | AUPRO | ms |\n" + "|---" * 8 + "|"
     )
@@ -40,7 +32,8 @@ def main() -> None:
         for tested_state in tested_states:
             tested = load(test, tested_state, 2, turn=options.turn)
             for way, (aligner, detector) in ways.items():
-                cells = f"{figures(detector, tested, test)} | {milliseconds(aligner, tested):.1f}"
+                took = 0.0 if aligner is None else cpu_milliseconds(partial(put_in_place, aligner), tested.pictures)
+                cells = f"{figures(detector, tested, test)} | {took:.1f}"
                 print(f"| {state} | {tested_state} | {way} | {cells} |", flush=True)
     print(f"\nturned: by up to {options.turn:.0f}°, shifted by up to {SHIFT:.0%} of a side. * what `auto` takes.")
 
@@ -64,28 +57,9 @@ def ways_of_taking(fitted: Sequence[Placed], options: Namespace) -> dict[str, tu
     return ways
 
 
-def figures(detector: Detector, tested: Placed, samples: Sequence[Sample]) -> str:
-    """Cells of the table, maps in the pixels of the turned pictures."""
-    scored = score_pictures(detector, tested.pictures)
-    images = auroc(scored.scores, np.array([sample.is_defective for sample in samples]))
-    if tested.masks is None:
-        return f"{images:.3f} | – | –"
-    marked = np.array([not sample.is_defective or sample.mask is not None for sample in samples])
-    maps, masks = scored.heatmaps[marked], tested.masks[marked]
-    return f"{images:.3f} | {auroc(maps.ravel(), masks.ravel()):.3f} | {aupro(maps, masks):.3f}"
-
-
-@torch.inference_mode()
-def milliseconds(aligner: AnyAligner | None, tested: Placed) -> float:
-    """Median of CPU time for one picture alone: finding how it lies, and moving it."""
-    times = []
-    for picture in tested.pictures[:30]:
-        batch = stack([picture], CPU)
-        begun = time.process_time()
-        if aligner is not None:
-            aligner(batch).move(batch)
-        times.append(1000 * (time.process_time() - begun))
-    return float(np.median(times))
+def put_in_place(aligner: AnyAligner, batch: Tensor) -> Tensor:
+    """What a part costs before it is looked at."""
+    return aligner(batch).move(batch)
 
 
 if __name__ == "__main__":
