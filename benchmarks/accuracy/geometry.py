@@ -27,7 +27,7 @@ from detector.build import build_detector
 from detector.decode import decode
 from detector.pipeline import Detector, stack
 from detector.preprocess import resize_to_input
-from detector.spec import BackboneSpec, DetectorSpec, EvidenceSpec, InputSpec, SaliencySpec
+from detector.spec import BackboneSpec, DetectorSpec, EvidenceSpec, FeatureSpec, InputSpec, SaliencySpec
 from model_store.checkpoint import fit_to, read_checkpoint
 from training.calibrate import score_pictures
 from training.data import LIMITS, WHITE, Sample, load_mask, read_dataset
@@ -77,12 +77,13 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def backbone_detector(weights: Path) -> Detector:
-    """MobileNetV2's features as the only evidence, without statistics."""
+def backbone_detector(weights: Path, size: InputSpec = INPUT, features: FeatureSpec | None = None) -> Detector:
+    """MobileNetV2's features as the only evidence, without statistics; `features` other than by default."""
     backbone = BackboneSpec(name=ours.BACKBONE, digest="0" * 64, mean=ours.HALF, std=ours.HALF, pad_type="same")
     evidence = EvidenceSpec(maps=("backbone",))
+    evidence = evidence if features is None else replace(evidence, backbone=features)
     saliency = SaliencySpec(kind="none")
-    spec = DetectorSpec(input=INPUT, backbone=backbone, saliency=saliency, fader=None, evidence=evidence)
+    spec = DetectorSpec(input=size, backbone=backbone, saliency=saliency, fader=None, evidence=evidence)
     tensors = read_checkpoint(weights.read_bytes(), weights.suffix)
     return build_detector(spec, fit_to(create_network(backbone.name, backbone.pad_type), tensors, backbone.name))
 
