@@ -15,6 +15,15 @@ HERE = Path(__file__).parent
 LONG = ("training", "e2e", "console", "attacks", "model_store")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Where somebody asks for everything, what needs a GPU is skipped with a reason."""
+    if item.get_closest_marker("gpu") is not None:
+        import torch  # noqa: PLC0415 -- most tests need none
+
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU is here")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Folders of long files first; each in its order."""
     items.sort(key=lambda item: item.path.relative_to(HERE).parts[0] not in LONG)

@@ -7,7 +7,7 @@ Each place has a normal distribution of its own, or all share one (`pooled`, for
 covariances are shrunk to the pooled one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,11 +62,13 @@ class GaussianField(nn.Module):
 
     def white(self, grid: Tensor) -> Tensor:
         """(B,C,h,w) → (h*w,B,D): vectors of mean 0 and covariance 1 on good parts."""
-        centred = _at_least_two(self._vectors(grid)) - self.mean.unsqueeze(1)
+        pairs = _in_pairs(self._vectors(grid) - self.mean.unsqueeze(1))
         at_once = CACHED if grid.device.type == "cpu" else WIDENED
-        in_blocks = len(self.mean) > 1 and (len(self.mean) > at_once or grid.device.type == "cpu")
-        white = _whiten_in_blocks(centred, self.whitener, at_once) if in_blocks else centred @ self.whitener.float()
-        return white[:, : len(grid)]
+        if len(self.mean) > 1:
+            white = _whiten_in_blocks(pairs, self.whitener, at_once)
+        else:
+            white = [pair @ self.whitener.float() for pair in pairs]
+        return torch.cat(white, dim=1)[:, : len(grid)]
 
     def inside(self, rows: slice, columns: slice) -> "GaussianField":
         """The same distributions for a window of the grid, in cells."""
@@ -101,7 +103,8 @@ class GaussianField(nn.Module):
 
     def _vectors(self, grid: Tensor) -> Tensor:
         """(B,C,h,w) → (h*w,B,D): cells along the principal directions, relative to the energy around them."""
-        cells = (grid.flatten(2).permute(2, 0, 1) - self.centre) @ self.directions
+        alone = [(picture.flatten(1).T - self.centre) @ self.directions for picture in grid]  # as if it were alone
+        cells = torch.stack(alone, dim=1)
         if not self.spec.surround:
             return cells
         energy = cells.square().sum(dim=-1).T.reshape(len(grid), 1, self.rows, self.columns)
@@ -137,9 +140,11 @@ class GaussianField(nn.Module):
         return moments
 
 
-def _at_least_two(vectors: Tensor) -> Tensor:
-    """(N,B,D), a single picture twice: a row by itself is summed in another order than among others, to other bits."""
-    return vectors.expand(-1, 2, -1) if vectors.shape[1] == 1 else vectors
+def _in_pairs(vectors: Tensor) -> list[Tensor]:
+    """(N,B,D) → pairs (N,2,D) of pictures, a single one twice. How a product is summed, and so its bits, depends on the
+    number of its rows: with pairs it is the same for every picture, whatever stands beside it."""
+    even = torch.cat((vectors, vectors[:, -1:]), dim=1) if vectors.shape[1] % 2 else vectors
+    return [pair.contiguous() for pair in torch.split(even, 2, dim=1)]
 
 
 def _drawn(grid: Tensor) -> Tensor:
@@ -151,12 +156,15 @@ def _drawn(grid: Tensor) -> Tensor:
     return vectors.flatten(0, 1)
 
 
-def _whiten_in_blocks(centred: Tensor, whiteners: Tensor, at_once: int) -> Tensor:
-    """(N,B,D) and (N,D,D) in half precision → (N,B,D); all are widened into one buffer, which stays in cache."""
-    white, wide = torch.empty_like(centred), torch.empty_like(whiteners[:at_once], dtype=torch.float32)
-    blocks = zip(*(torch.split(part, at_once) for part in (centred, whiteners, white)), strict=True)
-    for some, halves, out in blocks:
-        torch.bmm(some, wide[: len(halves)].copy_(halves), out=out)
+def _whiten_in_blocks(pairs: Sequence[Tensor], whiteners: Tensor, at_once: int) -> list[Tensor]:
+    """(N,2,D) each and (N,D,D) in half precision → (N,2,D) each; all are widened into one buffer, which stays in
+    cache."""
+    white, wide = [torch.empty_like(pair) for pair in pairs], torch.empty_like(whiteners[:at_once], dtype=torch.float32)
+    for start in range(0, len(whiteners), at_once):
+        some = slice(start, start + at_once)
+        whitener = wide[: len(whiteners[some])].copy_(whiteners[some])
+        for pair, out in zip(pairs, white, strict=True):
+            torch.bmm(pair[some], whitener, out=out[some])
     return white
 
 

@@ -1,5 +1,8 @@
 """Features as evidence: distance from the features of good parts, place by place."""
 
+from functools import cache
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +11,11 @@ from detector.build import build_detector
 from detector.errors import CalibrationError, SpecError
 from detector.evidence.features import to_grid
 from detector.evidence.gaussian import RIDGE, GaussianField
-from detector.spec import DetectorSpec, EvidenceSpec, FeatureSpec, InputSpec, UNetSpec
+from detector.evidence.nearest import NearestField
+from detector.spec import DetectorSpec, EvidenceSpec, FeatureSpec, InputSpec, Statistics, UNetSpec
 from tests.reference import maths
 
+CHANNELS, SIDE = 152, 32  # of MobileNetV2 on 256 px: how a product is summed depends on its size
 EXACT = FeatureSpec(levels=(0,), dimensions=3, shrinkage=0.0)
 
 
@@ -136,3 +141,24 @@ def test_evidence_from_a_backbone_or_a_depth_that_is_not_there_is_refused() -> N
         DetectorSpec(evidence=EvidenceSpec(maps=("backbone",)))
     with pytest.raises(SpecError, match="0 to 3"):
         DetectorSpec(evidence=EvidenceSpec(maps=("encoder",), encoder=FeatureSpec(levels=(4,))))
+
+
+@pytest.mark.parametrize("statistics", get_args(Statistics))
+@pytest.mark.parametrize("count", range(2, 9))
+def test_not_a_bit_of_a_distance_depends_on_the_pictures_beside_it(statistics: Statistics, count: int) -> None:
+    field = large_field(statistics)
+    grids = torch.randn(count, CHANNELS, SIDE, SIDE, generator=torch.Generator().manual_seed(count))
+    together = field(grids)
+    for place, grid in enumerate(grids):
+        assert torch.equal(together[place], field(grid[None])[0])
+
+
+@cache
+def large_field(statistics: Statistics) -> GaussianField | NearestField:
+    spec = FeatureSpec(levels=(0,), stride=8, dimensions=100, statistics=statistics, surround=9, bank=100)
+    make = NearestField if statistics == "nearest" else GaussianField
+    field = make(spec, channels=CHANNELS, rows=SIDE, columns=SIDE)
+    random = torch.Generator().manual_seed(0)
+    for buffer in field.buffers():
+        buffer.copy_(torch.randn(buffer.shape, generator=random))
+    return field
