@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 SIZE = 64
 
 
-def config(use: str, turn: float | str = "auto") -> TrainConfig:
+def config(use: str, turn: float = 0.0) -> TrainConfig:
     sizes = {"height": SIZE, "width": SIZE}
     return parse_config(
         {"product": "p", "data": ".", "input": sizes, "align": {"use": use, "reach": 0.125, "turn": turn}}, what="test"

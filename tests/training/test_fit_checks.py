@@ -18,6 +18,7 @@ from training.run import begin_run, fit
 from training.sample import SampleConfig, draw_product
 
 TINY = ["input.height=32", "input.width=32", "unet.widths=[4,8]", "fit.epochs=1", "fader.epochs=1", "promise=0.2"]
+TINY += ["align.turn=0"]  # tests/training/test_fit_turn.py looks for turns
 
 
 class Silent:
