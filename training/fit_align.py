@@ -105,10 +105,11 @@ def offsets_of(aligner: Aligner, pictures: Pictures) -> Tensor:
 @torch.no_grad()
 def moved(aligner: AnyAligner, pictures: Pictures) -> Pictures:
     """The same pictures with every part where good parts lie, as `Detector.forward` moves it, but for rounding."""
-    parts = [aligner(batch).move(batch).cpu() for batch in batches(pictures, aligner.edges.device)]
-    if not parts:
-        return pictures
-    return (torch.cat(parts) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    parts = [
+        (aligner(batch).move(batch) * 255).round().byte().permute(0, 2, 3, 1).cpu()  # as bytes: all are in memory
+        for batch in batches(pictures, aligner.edges.device)
+    ]
+    return torch.cat(parts).numpy() if parts else pictures
 
 
 @torch.no_grad()
