@@ -1,11 +1,16 @@
 """What only a real socket shows: slow and endless heads, too many connections, TLS, and how it starts."""
 
+import asyncio
+import gc
+import signal
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trustme
@@ -16,7 +21,7 @@ from app import connection
 from app.cli import cli
 from app.keys import add_key
 from app.probe import is_alive
-from app.server import RefusedStart, check_binding, make_server
+from app.server import RefusedStart, Server, check_binding, make_server, serve
 from app.settings import Settings
 from tests.app.listening import listening, read_all, talk
 
@@ -257,6 +262,20 @@ def test_a_certificate_that_is_wrong_or_half_configured_refuses_the_start(tmp_pa
     for wrong in ({"tls_key": hall.key}, {"tls_cert": hall.ca, "tls_key": hall.key}, {"tls_cert": tmp_path / "none"}):
         with pytest.raises(RefusedStart, match="INSPECT_TLS_"):
             make_server(app, Settings(**wrong))
+
+
+def test_no_collection_looks_again_through_what_is_wired(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, frozen = FastAPI(), []
+    app.state.metrics, app.state.run = None, SimpleNamespace(stopping=asyncio.Event())
+    monkeypatch.setattr(Server, "run", lambda _: frozen.append(gc.get_freeze_count()))
+    interval, handler = sys.getswitchinterval(), signal.getsignal(signal.SIGTERM)
+    try:
+        serve(app, Settings())
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval)
+        signal.signal(signal.SIGTERM, handler)
+    assert frozen[0] > 0
 
 
 def test_keys_go_over_tls(tmp_path: Path, hall: Hall) -> None:
