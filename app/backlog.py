@@ -8,7 +8,7 @@ decoded.
 
 import threading
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from app.batching import FREE, BatchLimits, Plan, Seen, next_batch
 from app.job import LOADED, Job
@@ -33,7 +33,13 @@ class Backlog:
         self._sizes: dict[str, int] = {}
         self._loading: set[str] = set()
         self._deaths: dict[str, int] = {}
-        self._changed = threading.Condition()
+        self._loaded: set[str] = set()
+        """Models that some lane has loaded, to its knowledge; one that has made room since is found by IDLE_CHECK."""
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        """Something waits for a worker: of interest to the threads that score."""
+        self._unmet = threading.Condition(lock)
+        """Something waits for a model: to those that load, which a part of a loaded one is no reason to wake."""
         self._stopping = False
 
     def __len__(self) -> int:
@@ -58,6 +64,8 @@ class Backlog:
                 self._sizes[job.model.digest] = 1
             self._waiting.append(job)
             self._changed.notify_all()
+            if job.pixels is None or job.model.digest not in self._loaded:
+                self._unmet.notify_all()
 
     def take(self, here: Container[str], *, joint: bool = False) -> list[Job] | None:
         """The next batch of models that are `here`; an empty one when there was none for a while, None at the end.
@@ -89,7 +97,7 @@ class Backlog:
         with self._changed:
             model = self._missing(here, is_known)
             if model is None and not self.is_over and wait_s:
-                self._changed.wait(wait_s)
+                self._unmet.wait(wait_s)
                 model = self._missing(here, is_known)
             if model is not None:
                 self._loading.add(model.digest)
@@ -98,7 +106,14 @@ class Backlog:
     def is_loaded(self, model: ModelRef) -> None:
         """A lane has it; whoever waited for that alone is told."""
         self._deaths.pop(model.digest, None)
+        with self._changed:
+            self._loaded.add(model.digest)
         self._tell(model, LOADED, lambda job: job.pixels is None)
+
+    def has_made_room(self, digests: Iterable[str]) -> None:
+        """A lane has these no more: the next part of one is a reason to load it."""
+        with self._changed:
+            self._loaded.difference_update(digests)
 
     def is_refused(self, model: ModelRef, error: PoolError | None) -> None:
         """A lane cannot have it; with an error, neither can another, and all who wait for it are told."""
@@ -132,7 +147,7 @@ class Backlog:
             job.finish(WorkerLost("workers died each time while they held this picture"))
         with self._changed:
             self._waiting = [job for job in jobs if job not in lost] + self._waiting
-            self._changed.notify_all()
+            self._wake_all()
 
     def shrink(self, model: ModelRef, size: int) -> None:
         """From now on no batch of this model is larger: the device had no room for one that was."""
@@ -148,19 +163,23 @@ class Backlog:
         with self._changed:
             self._stopping = True
             self._limits = BatchLimits(self._limits.size)
-            self._changed.notify_all()
+            self._wake_all()
 
     def wake(self) -> None:
         """Have the lanes look again."""
         with self._changed:
-            self._changed.notify_all()
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        self._changed.notify_all()
+        self._unmet.notify_all()
 
     def _tell(self, model: ModelRef, outcome: PoolError | Scored, concerns: Callable[[Job], bool]) -> None:
         with self._changed:
             self._loading.discard(model.digest)
             told = [job for job in self._waiting if job.model.digest == model.digest and concerns(job)]
             self._waiting = [job for job in self._waiting if job not in told]
-            self._changed.notify_all()
+            self._wake_all()
         for job in told:
             job.finish(outcome)
 

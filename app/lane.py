@@ -283,6 +283,7 @@ class Lane:
         try:
             with self._load_turn:
                 before, gone, started = _by_digest(residency), residency.reserve(model), time.monotonic()
+                self._backlog.has_made_room(gone)
                 answer = worker.load(model, gone)
         except NeverFits as error:
             self._refuse(model, ModelTooLarge(str(error)))
