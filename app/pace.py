@@ -3,7 +3,8 @@
 In: the seconds of each batch. Out: the least that a batch of a model took, and what one of n pictures takes as a rule.
 Refuses nothing; any thread may ask.
 What is older than RECENT_S counts no more: were it otherwise, a slow minute would have every later picture dropped as
-too late, and nothing would ever show that the device is fast again.
+too late, and nothing would ever show that the device is fast again. One batch alone proves no slow device either (a
+machine that was suspended, a disk that stalled): beside it the one before counts, however old.
 """
 
 import threading
@@ -47,8 +48,8 @@ class Pace:
         """By model; one that did not run lately is not there."""
         recent: dict[str, list[tuple[int, float]]] = defaultdict(list)
         with self._lock:
-            for model, pictures, seconds, at in self._batches:
-                if now - at <= RECENT_S:
+            for model, pictures, seconds, at in reversed(self._batches):
+                if now - at <= RECENT_S or len(recent.get(model, ())) == 1:
                     recent[model].append((pictures, seconds))
         return {model: _line(batches) for model, batches in recent.items()}
 

@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 
 from app.batching import FREE, BatchLimits, Plan, Seen, Waiter, next_batch
-from app.pace import Cost, Pace
+from app.pace import Cost
 
 EIGHT = BatchLimits(8)
 
@@ -122,21 +122,6 @@ def test_a_batch_that_its_deadlines_cut_short_waits_for_nobody() -> None:
     slow = {"a": Cost(least=0.1, fixed=0.0, each=0.2)}
     limits = BatchLimits(8, delay_s=0.01)
     assert next_batch(waiting, 10.0, limits=limits, seen=Seen(costs=slow)).places == (0, 1)
-
-
-def test_the_pace_is_a_line_through_the_batches_of_late() -> None:
-    pace = Pace()
-    for pictures, seconds in ((1, 0.3), (8, 1.0)):
-        pace.note("a", pictures, seconds, now=1.0)
-    cost = pace.costs(now=2.0)["a"]
-    assert (cost.least, round(cost.fixed, 6), round(cost.each, 6)) == (0.125, 0.2, 0.1)
-    assert pace.costs(now=12.0) == {}
-
-
-def test_batches_of_one_size_are_a_line_through_zero() -> None:
-    pace = Pace()
-    pace.note("a", 4, 0.8, now=1.0)
-    assert pace.costs(now=1.0)["a"].of(2) == 0.4
 
 
 def test_room_that_is_left_goes_to_the_most_urgent_of_other_products_that_are_seen_alike() -> None:
