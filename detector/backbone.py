@@ -37,15 +37,30 @@ class Backbone(nn.Module):
 
         Computes what the mask needs: in the last block one query row and the keys; no values, no MLP, no norm.
         """
+        return self.attention_and_stages(pictures, ())[0]
+
+    def attention_and_stages(self, pictures: Tensor, levels: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """`cls_attention` and `stages` of one pass: blocks that both need run once."""
         vit = self.network
-        if not isinstance(self.network, VisionTransformer):
-            raise SpecError("CLS attention needs a ViT backbone")
-        tokens = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(self._normalise(pictures)))))  # noqa: SLF001 -- timm offers no public way
-        tokens = vit.blocks[:-1](tokens)
-        attention = _cls_row(vit.blocks[-1].attn, vit.blocks[-1].norm1(tokens))
+        if not isinstance(self.network, VisionTransformer) or not vit.num_prefix_tokens:
+            raise SpecError("CLS attention needs a ViT backbone with a CLS token")
+        before_last = len(vit.blocks) - 2
+        wanted = sorted({*levels, before_last})
+        found = vit.forward_intermediates(
+            self._normalise(pictures),
+            indices=wanted,
+            return_prefix_tokens=True,
+            stop_early=True,
+            output_fmt="NLC",
+            intermediates_only=True,
+        )
+        tokens = dict(zip(wanted, found, strict=True))  # block → (patches (B,h*w,C), CLS and the like before them)
+        patches, prefix = tokens[before_last]
+        attention = _cls_row(vit.blocks[-1].attn, vit.blocks[-1].norm1(torch.cat((prefix, patches), dim=1)))
         grid = vit.patch_embed.dynamic_feat_size((pictures.shape[-2], pictures.shape[-1]))
-        patches = attention[..., vit.num_prefix_tokens :].mean(dim=1)
-        return patches.reshape(len(pictures), 1, *grid)
+        mask = attention[..., vit.num_prefix_tokens :].mean(dim=1).reshape(len(pictures), 1, *grid)
+        maps = [tokens[level][0].transpose(1, 2).unflatten(2, grid).contiguous() for level in sorted(levels)]
+        return mask, maps
 
     def deep_map(self, pictures: Tensor) -> Tensor:
         """The deepest CNN feature map of at most 16 px a feature: (B,C,h,w)."""

@@ -23,6 +23,7 @@ from detector.fader import Fader, gates_for_levels
 from detector.filters import FilterBank
 from detector.mosaic import hide, remove
 from detector.motion import Motion
+from detector.saliency.attention import AttentionSaliency
 from detector.saliency.disjoint import DisjointSaliency, assemble
 from detector.spec import FEATURES, DetectorSpec, FeatureSource
 from detector.tiles import in_tiles
@@ -127,9 +128,14 @@ class Detector(nn.Module):
     @torch.inference_mode()
     def see(self, pictures: Tensor) -> Sight:
         """The part of `forward` that is the same for every product of one `spec.sight`."""
-        evidence = self.spec.evidence
-        masks = self.saliency(pictures) if evidence.residuals else None
-        return Sight(masks, self.features(pictures, "backbone") if "backbone" in evidence.maps else ())
+        evidence, saliency = self.spec.evidence, self.saliency
+        has_features = "backbone" in evidence.maps
+        if evidence.residuals and has_features and isinstance(saliency, AttentionSaliency) and self.spec.tiles is None:
+            # the mask has paid for all of the ViT but its last block
+            attention, features = saliency.backbone.attention_and_stages(pictures, evidence.backbone.levels)
+            return Sight(saliency.mask(attention, pictures), features)
+        masks = saliency(pictures) if evidence.residuals else None
+        return Sight(masks, self.features(pictures, "backbone") if has_features else ())
 
     @torch.inference_mode()
     def assess(self, pictures: Tensor, sight: Sight) -> Anomaly:

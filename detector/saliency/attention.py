@@ -19,6 +19,9 @@ class AttentionSaliency(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B,3,H,W) → (B,1,H,W)."""
+        return self.mask(self.backbone.cls_attention(pictures), pictures)
+
+    def mask(self, attention: Tensor, pictures: Tensor) -> Tensor:
+        """The same of an attention (B,1,h,w) that is there already."""
         height, width = pictures.shape[-2:]
-        attention = self.backbone.cls_attention(pictures)
         return threshold_mask(attention, sigmas=self.sigmas, height=height, width=width, mode="nearest")

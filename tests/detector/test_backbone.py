@@ -36,6 +36,17 @@ def test_a_vit_takes_an_input_of_another_size_than_its_weights_were_made_for() -
         assert backbone.cls_attention(torch.rand(1, 3, 64, 96)).shape == (1, 1, 4, 6)
 
 
+@torch.no_grad()
+def test_one_pass_gives_a_vit_s_attention_and_its_blocks_as_two_would() -> None:
+    weights = timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict()
+    backbone = build_backbone(spec("vit_tiny_patch16_224"), weights, height=64, width=96)
+    pictures = torch.rand(2, 3, 64, 96)
+    for levels in ((3, 11), (5, 10)):  # with the last block, and with the one before it, which the attention reads too
+        attention, maps = backbone.attention_and_stages(pictures, levels)
+        assert torch.equal(attention, backbone.cls_attention(pictures))
+        assert all(map(torch.equal, maps, backbone.stages(pictures, levels)))
+
+
 def test_an_input_that_is_no_multiple_of_the_patch_is_refused() -> None:
     weights = timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict()
     with pytest.raises(SpecError, match="divisible"):

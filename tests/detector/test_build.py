@@ -115,6 +115,17 @@ def test_products_of_one_backbone_see_alike_and_assess_apart() -> None:
         torch.testing.assert_close(together.heatmap, torch.cat([it.heatmap for it in alone]), rtol=1e-4, atol=1e-5)
 
 
+def test_a_vit_that_makes_the_mask_and_is_evidence_runs_once() -> None:
+    vit = BackboneSpec(name="vit_tiny_patch16_224", digest="0" * 64, mean=HALF, std=HALF)
+    evidence = EvidenceSpec(maps=("l1", "backbone"), backbone=FeatureSpec(levels=(1, 3), stride=16, dimensions=8))
+    spec = dataclasses.replace(WITH_BACKBONE, saliency=SaliencySpec(kind="attention"), backbone=vit, evidence=evidence)
+    detector = build_detector(spec, timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict())
+    passes: list[int] = []
+    detector.saliency.backbone.network.blocks[0].register_forward_hook(lambda *_: passes.append(1))
+    sight = detector.see(torch.rand(1, 3, spec.input.height, spec.input.width))
+    assert (len(passes), len(sight.features)) == (1, 2)
+
+
 def test_what_reads_no_backbone_or_another_one_is_seen_by_itself() -> None:
     assert TINY.sight is None
     other = dataclasses.replace(WITH_BACKBONE, input=InputSpec(height=96, width=64))
