@@ -147,7 +147,12 @@ class Keeping:
         )
 
     async def stay_within_limits(self) -> None:
-        """Sweep for ever, in small steps beside the requests; ends when it is cancelled."""
+        """Try every place, then sweep for ever, in small steps beside the requests; ends when it is cancelled."""
+        for shelf in self._shelves:
+            try:
+                await self._run(shelf.store.try_out)
+            except PictureError as error:
+                log.warning("%s", error)
         while True:
             for shelf in self._shelves:
                 try:

@@ -125,6 +125,16 @@ class PictureStore:
             raise self.kind.damaged(f"{what} was changed where it is stored")
         return data
 
+    def try_out(self) -> None:
+        """Keep nothing, and remove it: a place that takes nothing shows at the start, and the first part waits no
+        longer than the others for folders and connections that are made once."""
+        name = name_of(hashlib.sha256(b"").hexdigest())
+        try:
+            self.place.write(name, b"")
+            self.place.remove(name)
+        except OSError as exc:
+            raise self.kind.unavailable(f"{self.place} takes no {self.kind.noun}s: {_why(exc)}") from exc
+
     def scan(self) -> None:
         """Remember what earlier processes, and others beside this one, have kept; forget what they have removed."""
         try:

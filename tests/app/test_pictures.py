@@ -113,3 +113,12 @@ def test_a_disk_that_refuses_loses_the_heatmap_and_leaves_nothing(tmp_path: Path
         store.load(f"{digest[:2]}/{digest}")
     store.scan()
     assert store.bytes == 0
+
+
+def test_a_place_is_tried_out_and_nothing_stays(tmp_path: Path) -> None:
+    store = store_in(tmp_path / "new")
+    store.try_out()
+    assert (store.bytes, [path for path in tmp_path.rglob("*") if path.is_file()]) == (0, [])
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(HeatmapUnavailable, match="takes no heatmaps: Not a directory"):
+        store_in(tmp_path / "file").try_out()
