@@ -26,6 +26,7 @@ from training.inspection import inspect_file, load_version
 from training.sample import SampleConfig, draw_product
 
 TINY = ["input.height=32", "input.width=32", "unet.widths=[4,8]", "fit.epochs=2", "fader.epochs=1", "promise=0.2"]
+TINY += ["align.turn=0"]  # tests/training/test_fit_turn.py looks for turns
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from training.sample import SampleConfig, draw_product
 TINY = ["input.height=64", "input.width=64", "unet.widths=[4,8,8]", "fader.epochs=1", "promise=0.2"]
 TINY += ["fit.epochs=4", "fit.learning_rate=0.01", "fit.schedule=fixed", "fit.batch_size=4"]
 TINY += ["saliency.disjoint.cells=[8,16]", "saliency.disjoint.sets=2"]
+TINY += ["align.turn=0"]  # tests/training/test_fit_turn.py looks for turns
 DINO = "vit_small_patch8_224.dino"
 
 

@@ -24,6 +24,7 @@ from training.run_folder import RunFolder
 from training.sample import SampleConfig, draw_product
 
 TINY = ["input.height=32", "input.width=32", "unet.widths=[4,8]", "fit.epochs=2", "fader.epochs=1", "promise=0.2"]
+TINY += ["align.turn=0"]  # looking for turns takes longer than all the rest: one test here does
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,10 @@ def test_a_version_can_be_published_without_serving(work: Path, capsys: pytest.C
 
 
 def test_what_was_decided_and_by_which_figure_is_in_the_manifest(fitted: Path) -> None:
-    manifest, _ = read_manifest(Registry(fitted / "store").resolve("plate").path)
+    options = [f"--data={fitted / 'data'}", f"--store={fitted / 'decided'}", f"--runs={fitted / 'runs-decided'}"]
+    told = (*TINY, "align.turn=auto")
+    assert call("fit", "--product=plate", *options, *(f"--set={line}" for line in told)) == 0
+    manifest, _ = read_manifest(Registry(fitted / "decided").resolve("plate").path)
     decided_by = manifest.training.decided_by
     assert decided_by.keys() == {"align.gain", "align.turn_gain"}  # eight pictures held out decide no statistics
     assert (manifest.detector.align is not None) == (max(decided_by.values()) >= WORTH_IT)

@@ -29,6 +29,7 @@ TINY = [
     "fit.epochs=3",
     "fader.epochs=1",
     "promise=0.2",
+    "align.turn=0",  # tests/training/test_fit_turn.py looks for turns
 ]
 
 
