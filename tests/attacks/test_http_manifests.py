@@ -2,14 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from model_store.registry import Registry
-from tests.app.service import post, serving
+from tests.app.service import post
 from tests.attacks.pictures import encoded, part
 from tests.attacks.test_manifests import ATTACKS
 from tests.model_store.drafts import make_draft
@@ -28,19 +27,6 @@ LIES = {
     "deep": "manifest.json",
     "no manifest": "is missing",
 }
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("service")
-    Registry(folder / "store").publish(make_draft(), activate=True)
-    return folder / "store"
-
-
-@pytest.fixture(scope="module")
-def client(store: Path) -> Iterator[TestClient]:
-    with serving(store.parent) as client:
-        yield client
 
 
 @pytest.mark.parametrize("lie", LIES)

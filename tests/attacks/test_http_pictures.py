@@ -1,7 +1,5 @@
 """Odd and hostile pictures over HTTP: each gets its code, or the verdict of the plain picture that it stands for."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from detector.calibration import calibrate
-from model_store.registry import Registry
-from tests.app.service import post, serving
+from tests.app.service import post
 from tests.attacks import pictures
 from tests.attacks.pictures import encoded, part, saved
-from tests.model_store.drafts import make_draft
 
 UNREADABLE = (415, "picture.unsupported_format")
 TRUNCATED = (422, "picture.truncated")
@@ -22,15 +17,6 @@ TOO_LARGE = (413, "picture.too_large")
 
 # the service ignores what Pillow says about odd metadata (decode.py); the suite's "warnings are errors" would hide that
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    folder = tmp_path_factory.mktemp("service")
-    strict = calibrate([0.02] * 30, promise=0.05, review_rate=0.0, map_floor=0.0)  # so that `part()` has regions
-    Registry(folder / "store").publish(replace(make_draft(), calibration=strict), activate=True)
-    with serving(folder) as client:
-        yield client
 
 
 def seen(client: TestClient, data: bytes, kind: str = "image/png") -> dict[str, Any]:
