@@ -26,7 +26,8 @@ POSTGRES = {  # whatever the server's defaults are: a commit that returns is on 
     "application_name": "inspect-line",
     "tcp_user_timeout": STATEMENT_MS,
     "client_encoding": "utf8",
-    "options": f"-c synchronous_commit=on -c statement_timeout={STATEMENT_MS} -c timezone=UTC",
+    "options": f"-c synchronous_commit=on -c statement_timeout={STATEMENT_MS} -c timezone=UTC"
+    r" -c default_transaction_isolation=read\ committed",
 }
 
 

@@ -6,46 +6,26 @@ The first statement locks the counter until the commit: writers of all processes
 that is free here stays free.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, insert, null, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from app.ledger.errors import KeyTaken
-from app.ledger.prepared import Prepared
 from app.ledger.record import Committed, Record
+from app.ledger.revisions import GIVEN, OF_PART, given
 from app.ledger.rows import record_of, row_of
 from app.ledger.schema import counter, verdicts
 
-GIVEN = ("revision", "supersedes")  # computed where the row is inserted, so that rows of one batch see each other
 SAME = ("product", "part_id", "station", "simulated", "picture_sha256")  # what a repeated request has in common
-_before = verdicts.alias("before")
-
-
-def _newest(column: str) -> Select[Any]:
-    """Of the record before this one of the same part; simulated parts are others than real ones."""
-    same = (
-        _before.c[name].is_not_distinct_from(bindparam(f"its_{name}", type_=verdicts.c[name].type))
-        for name in ("product", "station", "simulated")
-    )
-    part = _before.c.part_id == bindparam("its_part_id", type_=verdicts.c.part_id.type)
-    return select(_before.c[column]).where(part, *same).order_by(_before.c.seq.desc()).limit(1)
-
-
-_is_meant = bindparam("its_reinspect", type_=verdicts.c.reinspect.type)
 TAKE_NUMBERS = update(counter).values(last_seq=counter.c.last_seq + bindparam("count")).returning(counter.c.last_seq)
-GIVE_BACK = update(counter).values(last_seq=bindparam("used"))
+LAST_NUMBER = select(counter.c.last_seq)
+SET_NUMBER = update(counter).values(last_seq=bindparam("used"))
 INSERT = insert(verdicts).values(
-    revision=func.coalesce(_newest("revision").scalar_subquery() + case((_is_meant, 1), else_=0), 1),
-    supersedes=case((_is_meant, _newest("id").scalar_subquery()), else_=null()),
+    given({name: bindparam(f"its_{name}", type_=verdicts.c[name].type) for name in OF_PART})
 )
-GIVEN_COLUMNS = (verdicts.c.id, *(verdicts.c[name] for name in GIVEN))
-OF_PART = ("part_id", "product", "station", "simulated", "reinspect")
-NAMES = [*(each.name for each in fields(Record) if each.name not in GIVEN), *(f"its_{name}" for name in OF_PART)]
-TAKE = Prepared(TAKE_NUMBERS, ["count"])
-INSERT_ONE = Prepared(INSERT.returning(*(verdicts.c[name] for name in GIVEN)), NAMES)
-GIVEN_LATELY = select(*GIVEN_COLUMNS).where(verdicts.c.seq > bindparam("head"))
+GIVEN_LATELY = select(verdicts.c.id, *(verdicts.c[name] for name in GIVEN)).where(verdicts.c.seq > bindparam("head"))
 
 
 def store(
@@ -57,8 +37,7 @@ def store(
     whose commit was not answered. Those of `spooled` were answered before: where their key is another's by now, they
     are recorded without it.
     """
-    ((last_seq,),) = TAKE.run(connection, {"count": len(records)})
-    head = last_seq - len(records)
+    head = connection.execute(TAKE_NUMBERS, {"count": len(records)}).scalar_one() - len(records)
     known = _Known(connection, records, {*doubtful, *spooled})
     records = [known.without_foreign_key(record) if record.id in spooled else record for record in records]
     new: list[Record] = []
@@ -67,21 +46,13 @@ def store(
             new.append(replace(record, seq=head + 1 + len(new)))
             known.add(new[-1])
     if len(new) < len(records):
-        connection.execute(GIVE_BACK, {"used": head + len(new)})
+        connection.execute(SET_NUMBER, {"used": head + len(new)})
     if new:
-        for name, revision, supersedes in _insert(connection, new, head):
+        connection.execute(INSERT, [_parameters(record) for record in new])
+        for name, revision, supersedes in connection.execute(GIVEN_LATELY, {"head": head}):
             if revision != 1:
                 known.add(replace(known.by_id[name], revision=revision, supersedes=supersedes))
     return [known.outcome(record) for record in records]
-
-
-def _insert(connection: Connection, records: Sequence[Record], head: int) -> Iterable[Sequence[Any]]:
-    """The id, and what the database gave, of each. One record is inserted and read at once: a lone writer waits."""
-    if len(records) == 1:
-        ((revision, supersedes),) = INSERT_ONE.run(connection, _parameters(records[0]))
-        return [(records[0].id, revision, supersedes)]
-    connection.execute(INSERT, [_parameters(record) for record in records])
-    return connection.execute(GIVEN_LATELY, {"head": head})
 
 
 class _Known:

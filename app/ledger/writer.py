@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from app.ledger.database import translated, writing
+from app.ledger.direct import Direct
 from app.ledger.dispositions import Disposition, dispose
 from app.ledger.errors import KeyTaken, LedgerAway, LedgerBusy, LedgerError, LedgerUnavailable
 from app.ledger.holds import Hold, hold
@@ -68,7 +69,7 @@ class Writer:
 
     def __init__(self, engine: Engine, on_commit: Callable[[int], None]) -> None:
         self._engine = writing(engine)
-        self._kept: Connection | None = None
+        self._kept: Direct | None = None
         """Of the thread: to take one from the pool for each commit costs as much as a statement."""
         self._on_commit = on_commit
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
@@ -104,13 +105,14 @@ class Writer:
         while is_open:
             batch, is_open = self._take()
             if batch:
-                outcomes = self._outcomes(batch)
+                pairs = list(zip(batch, self._outcomes(batch), strict=True))
                 for loop in {entry.loop for entry in batch}:
-                    mine = [pair for pair in zip(batch, outcomes, strict=True) if pair[0].loop is loop]
-                    with suppress(RuntimeError):  # of a loop that is closed: nobody waits there any more
-                        loop.call_soon_threadsafe(self._answer, mine)
+                    try:
+                        loop.call_soon_threadsafe(self._answer, loop, pairs)
+                    except RuntimeError:  # it is closed: nobody waits there any more
+                        log.debug("an event loop has ended before its answers")
         if self._kept is not None:
-            self._kept.close()
+            self._kept.connection.close()
 
     def _take(self) -> tuple[list[_Entry], bool]:
         """What waits, at least one; and whether more may come."""
@@ -130,7 +132,7 @@ class Writer:
         try:
             outcomes = self._commit_again(batch)
         except Exception as error:  # noqa: BLE001 -- as in the worker: each caller is told, and this lives on
-            is_away = isinstance(error, OperationalError | InterfaceError)
+            is_away = _is_away(error)
             if len(batch) > 1 and not is_away:  # one of them is at fault: the others shall not pay for it
                 return [outcome for entry in batch for outcome in self._outcomes([entry])]
             refusal = _refusal(error)
@@ -154,37 +156,49 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Entry], doubtful: Collection[str]) -> list[Outcome]:
         entries = [entry.what for entry in batch]
+        new = [entry for entry in entries if isinstance(entry, Record)]
+        if len(new) == len(entries) and not doubtful:
+            try:
+                with self._connection() as direct:
+                    return list(direct.commit(new))
+            except Exception as error:
+                if _is_away(error):
+                    raise
+                log.debug("a batch is looked into", exc_info=True)
         spooled = {entry.record.id for entry in entries if isinstance(entry, Spooled)}
         records = [entry for entry in map(_record, entries) if entry is not None]
-        with self._transaction() as connection:
-            outcomes = iter(store(connection, records, doubtful, spooled))
-            return [_apply(connection, entry, outcomes) for entry in entries]
+        with self._connection() as direct, direct.connection.begin():
+            outcomes = iter(store(direct.connection, records, doubtful, spooled))
+            return [_apply(direct.connection, entry, outcomes) for entry in entries]
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """On the connection of before, unless something went wrong with it."""
-        connection, self._kept = self._kept or self._engine.connect(), None
+    def _connection(self) -> Iterator[Direct]:
+        """That of before, unless something went wrong with it."""
+        direct, self._kept = self._kept or Direct(self._engine.connect()), None
         try:
-            with connection.begin():
-                yield connection
+            yield direct
         except BaseException:
-            connection.close()
+            direct.connection.close()
             raise
-        self._kept = connection
+        self._kept = direct
 
-    def _answer(self, pairs: Sequence[tuple[_Entry, Outcome]]) -> None:
-        """In the event loop: callers that have gone away are left alone."""
-        numbers = [outcome.record.seq for _, outcome in pairs if isinstance(outcome, Committed)]
+    def _answer(self, loop: asyncio.AbstractEventLoop, pairs: Sequence[tuple[_Entry, Outcome]]) -> None:
+        """In the event loop, to its own: callers that have gone away are left alone."""
+        newest = 0
         for entry, outcome in pairs:
+            if entry.loop is not loop:
+                continue
             self._waiting.pop(entry, None)
+            if isinstance(outcome, Committed):
+                newest = max(newest, outcome.record.seq)
             if entry.future.done():
                 continue
             if isinstance(outcome, LedgerError):
                 entry.future.set_exception(outcome)
             else:
                 entry.future.set_result(outcome)
-        if numbers:
-            self._on_commit(max(numbers))
+        if newest:
+            self._on_commit(newest)
 
 
 def _apply(connection: Connection, entry: What, outcomes: Iterator[Committed | KeyTaken]) -> Outcome:
@@ -206,6 +220,12 @@ def _record(entry: What) -> Record | None:
     if isinstance(entry, Spooled):
         return entry.record
     return entry if isinstance(entry, Record) else None
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether nothing is wrong with what was to be committed; or it may be committed, and nobody knows."""
+    is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return is_lost or isinstance(error, OperationalError | InterfaceError)
 
 
 def _refusal(error: Exception) -> LedgerError:
