@@ -1,9 +1,11 @@
 """How fast does the ledger commit, how fast is it polled, and how large does it become?
 
 In: --database sqlite|postgresql|both, --seconds a row, --records for the poll (0: none). Out: lines on stdout. Each has
-the ledger beside a bare loop of the same driver: INSERT of the same row and COMMIT, nothing else, one loop and
-connection a writer. SQLite has one writer at a time, so its bare loop is always one. PostgreSQL is a server of its own
-with fsync on (Debian's package; tests/postgres.py). What counts of the ledger are appends that were answered.
+the ledger, in the event loop that the service has, beside a bare loop of the same driver: INSERT of the same row, which
+commits itself (autocommit: PostgreSQL gets one message a row), and nothing else; one loop and connection a writer, all
+there before the clock starts. SQLite has one writer at a time, so its bare loop is always one. PostgreSQL is a server
+of its own with fsync on (Debian's package; tests/postgres.py). Every commit is synced. What counts of the ledger are
+appends that were answered.
 Both take turns, ROUNDS times on new databases, because a disk that others use syncs ten times slower a second later:
 medians are shown, and the median of what the ledger was of the bare loop beside it.
 """
@@ -13,13 +15,13 @@ import asyncio
 import sqlite3
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,8 +29,10 @@ from typing import Any
 import psycopg
 from sqlalchemy import insert, text, update
 from sqlalchemy.engine import URL
+from uvicorn import Config
 
 from app.ledger.database import compact, ledger_url, open_engine, writing
+from app.ledger.direct import JSON_NAMES
 from app.ledger.ledger import Ledger
 from app.ledger.migrate import migrate
 from app.ledger.reading import Query
@@ -80,7 +84,7 @@ def _databases(name: str) -> Iterator[Callable[[], URL]]:
 
 
 def _commits(name: str, new: Callable[[], URL], writers: int, seconds: float) -> None:
-    turns = [(asyncio.run(_appends(new(), writers, seconds)), _bare(new(), writers, seconds)) for _ in range(ROUNDS)]
+    turns = [(_ours(new(), writers, seconds), _bare(new(), writers, seconds)) for _ in range(ROUNDS)]
     ours, bare, share = median(a for a, _ in turns), median(b for _, b in turns), median(a / b for a, b in turns)
     print(f"{name} {writers:3d} writers: {ours:6.0f} commits/s, bare {bare:6.0f}, {share:4.0%}", flush=True)
 
@@ -112,6 +116,11 @@ def _record(number: int) -> Record:
     )  # fmt: skip
 
 
+def _ours(url: URL, writers: int, seconds: float) -> float:
+    with asyncio.Runner(loop_factory=Config(None).get_loop_factory()) as runner:
+        return runner.run(_appends(url, writers, seconds))
+
+
 async def _appends(url: URL, writers: int, seconds: float) -> float:
     ledger, end, done = Ledger(url), time.monotonic() + seconds, 0
 
@@ -129,42 +138,37 @@ async def _appends(url: URL, writers: int, seconds: float) -> float:
 
 
 def _bare(url: URL, writers: int, seconds: float) -> float:
-    counts: list[int] = []
     loops = 1 if url.get_backend_name() == "sqlite" else writers
-    threads = [threading.Thread(target=_loop, args=(url, seconds, number, counts)) for number in range(loops)]
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.monotonic() - began)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(_connect(url))) for _ in range(loops)]
+        pool = stack.enter_context(ThreadPoolExecutor(loops))
+        began = time.monotonic()
+        counts = list(pool.map(_loop, connections, range(loops), repeat(began + seconds)))
+        return sum(counts) / (time.monotonic() - began)
 
 
-def _loop(url: URL, seconds: float, first: int, counts: list[int]) -> None:
+def _loop(connection: Any, number: int, end: float) -> int:
     names = list(row_of(_record(0)))
-    end, done = time.monotonic() + seconds, 0
-    mark = "?" if url.get_backend_name() == "sqlite" else "%s"
+    mark = "?" if isinstance(connection, sqlite3.Connection) else "%s"
     statement = f"INSERT INTO verdicts ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608
-    with closing(_connect(url)) as connection:
-        while time.monotonic() < end:
-            row = row_of(replace(_record(done), seq=first * 100_000_000 + done + 1))
-            connection.execute(statement, [_plain(value) for value in row.values()])
-            connection.commit()
-            done += 1
-    counts.append(done)
+    done = 0
+    while time.monotonic() < end:
+        done += 1
+        row = row_of(_record(done)) | {"seq": number * 100_000_000 + done}
+        for name in JSON_NAMES:
+            row[name] = compact(row[name])
+        connection.execute(statement, list(row.values()))
+    return done
 
 
 def _connect(url: URL) -> Any:
     if url.get_backend_name() == "postgresql":
-        return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
-    connection = sqlite3.connect(str(url.database))
+        place = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(place, autocommit=True)
+    connection = sqlite3.connect(str(url.database), check_same_thread=False, isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
-
-
-def _plain(value: object) -> object:
-    return compact(value) if isinstance(value, dict | list) else value
 
 
 def _fill(url: URL, records: int) -> None:
