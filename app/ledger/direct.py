@@ -7,7 +7,8 @@ what cannot be written as a value. Nothing of the batch is written then; app/led
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from operator import itemgetter
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Dialect, bindparam, insert
 from sqlalchemy.exc import DBAPIError
@@ -69,21 +70,23 @@ class Direct:
 
 
 class SQLite:
-    """Statements that sqlite3 keeps compiled."""
+    """Statements that sqlite3 keeps compiled, on one cursor: each ends the one before it."""
 
     def __init__(self, raw: Any, dialect: Dialect) -> None:
-        self._run = raw.execute
-        its = {name: bindparam(name, type_=verdicts.c[name].type) for name in PART}
-        question: Any = newest(["revision", "id"], its).compile(dialect=dialect)
-        self._newest, self._asked, self._fixed = question.string, question.positiontup, question.params
-        row: Any = insert(verdicts).compile(dialect=dialect)
-        self._insert, self._order = row.string, row.positiontup
+        self._run = raw.cursor().execute
+        question: Any = newest(
+            ["revision", "id"], {name: bindparam(name, type_=verdicts.c[name].type) for name in PART}
+        )
+        question, row = question.compile(dialect=dialect), cast("Any", insert(verdicts).compile(dialect=dialect))
+        self._newest, self._insert = question.string, row.string
+        self._part, self._row = itemgetter(*question.positiontup[: len(PART)]), itemgetter(*row.positiontup)
+        self._limit = tuple(question.params[name] for name in question.positiontup[len(PART) :])
         self._last, self._set = (str(each.compile(dialect=dialect)) for each in (LAST_NUMBER, SET_NUMBER))
 
     def commit(self, records: Sequence[Record]) -> Sequence[Given]:
         """As in Driver."""
         self._run("BEGIN IMMEDIATE")
-        ((head,),) = self._run(self._last).fetchall()
+        (head,) = self._run(self._last).fetchone()
         self._run(self._set, (head + len(records),))
         given = [self._add(record, seq) for seq, record in enumerate(records, head + 1)]
         self._run("COMMIT")
@@ -91,17 +94,11 @@ class SQLite:
 
     def _add(self, record: Record, seq: int) -> Given:
         row = row_of(record)
-        revision, supersedes = follows(record, self._before(row))
-        row |= {"seq": seq, "revision": revision, "supersedes": supersedes}
+        before = None if record.part_id is None else self._run(self._newest, self._part(row) + self._limit).fetchone()
+        row["seq"] = seq
+        row["revision"], row["supersedes"] = revision, supersedes = follows(record, before)
         for name in JSON_NAMES:
             if row[name] is not None:
                 row[name] = compact(row[name])
-        self._run(self._insert, [row[name] for name in self._order])
+        self._run(self._insert, self._row(row))
         return seq, revision, supersedes
-
-    def _before(self, row: dict[str, Any]) -> tuple[int, str] | None:
-        if row["part_id"] is None:
-            return None
-        asked = self._fixed | row
-        found: list[tuple[int, str]] = self._run(self._newest, [asked[name] for name in self._asked]).fetchall()
-        return found[0] if found else None

@@ -211,6 +211,7 @@ class Ledger:
         self.feed.close()
         if self._spool is not None:
             await self._spool.close()
+        await asyncio.sleep(0)  # what is about to be queued
         await asyncio.to_thread(self._writer.close)
         self._readers.shutdown()
         self._engine.dispose()

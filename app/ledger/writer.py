@@ -75,6 +75,9 @@ class Writer:
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
         self._waiting: dict[_Entry, None] = {}
         """Of the event loops: without an answer, the oldest first."""
+        self._is_shared = False
+        """Whether the last commit had several. Who was answered together comes again together: each is then queued when
+        this turn of its event loop is over, and the thread finds all of them."""
         self.trouble: str | None = None
         """What the database said to the last commit; None where it took it."""
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -82,12 +85,15 @@ class Writer:
 
     async def write(self, what: What) -> Any:
         """Wait for the commit; a caller that goes away does not stop it."""
-        if self._queue.qsize() >= LIMIT:
+        if len(self._waiting) >= LIMIT:
             raise LedgerBusy(f"{LIMIT} records wait to be committed already")
         loop = asyncio.get_running_loop()
         entry = _Entry(what, loop.create_future(), loop, time.monotonic())
         self._waiting[entry] = None
-        self._queue.put(entry)
+        if self._is_shared:
+            loop.call_soon(self._queue.put, entry)
+        else:
+            self._queue.put(entry)
         return await entry.future
 
     def oldest_s(self, now: float) -> float:
@@ -184,7 +190,7 @@ class Writer:
 
     def _answer(self, loop: asyncio.AbstractEventLoop, pairs: Sequence[tuple[_Entry, Outcome]]) -> None:
         """In the event loop, to its own: callers that have gone away are left alone."""
-        newest = 0
+        newest, self._is_shared = 0, len(pairs) > 1
         for entry, outcome in pairs:
             if entry.loop is not loop:
                 continue

@@ -92,6 +92,33 @@ def test_a_database_that_stalls_does_not_stop_the_event_loop(url: URL) -> None:
     using(url, scenario)
 
 
+def test_those_who_were_answered_together_share_the_next_commit_too(url: URL) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        writer, sizes = ledger._writer, []
+        outcomes = writer._outcomes
+        writer._outcomes = lambda batch: (sizes.append(len(batch)), outcomes(batch))[1]  # type: ignore[method-assign]
+
+        async def write(name: str) -> None:
+            for number in range(20):
+                await ledger.append(record(f"{name}{number}"))
+
+        await asyncio.gather(*(write(name) for name in "abcdefgh"))
+        assert sum(sizes) / len(sizes) > 6  # 4, where one is found before the seven others
+
+    using(url, scenario)
+
+
+def test_what_is_about_to_be_queued_at_the_end_is_committed(url: URL) -> None:
+    async def scenario() -> None:
+        async with opened(url) as ledger:
+            await asyncio.gather(*(ledger.append(record(name)) for name in "abc"))
+            last = [asyncio.create_task(ledger.append(record(name))) for name in "de"]
+            await asyncio.sleep(0)
+        assert [each.record.seq for each in await asyncio.wait_for(asyncio.gather(*last), 5)] == [4, 5]
+
+    asyncio.run(scenario())
+
+
 def test_what_is_longer_than_its_column_is_refused_and_not_cut(new_database: Callable[[], str]) -> None:
     async def scenario(ledger: Ledger) -> None:
         with pytest.raises(LedgerUnavailable, match="too long"):
