@@ -77,7 +77,7 @@ class Writer:
         """Of the event loops: without an answer, the oldest first."""
         self._is_shared = False
         """Whether the last commit had several. Who was answered together comes again together: each is then queued when
-        this turn of its event loop is over, and the thread finds all of them."""
+        this turn of its event loop is over, and the thread finds all of them; so is whoever comes while others wait."""
         self.trouble: str | None = None
         """What the database said to the last commit; None where it took it."""
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -88,9 +88,9 @@ class Writer:
         if len(self._waiting) >= LIMIT:
             raise LedgerBusy(f"{LIMIT} records wait to be committed already")
         loop = asyncio.get_running_loop()
-        entry = _Entry(what, loop.create_future(), loop, time.monotonic())
+        entry, is_alone = _Entry(what, loop.create_future(), loop, time.monotonic()), not self._waiting
         self._waiting[entry] = None
-        if self._is_shared:
+        if self._is_shared or not is_alone:
             loop.call_soon(self._queue.put, entry)
         else:
             self._queue.put(entry)
