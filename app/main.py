@@ -120,6 +120,7 @@ def create_app(settings: Settings, loader: Loader = load_detector) -> FastAPI:
 async def _start(state: State) -> list[asyncio.Task[None]]:
     """Workers, deliveries, and what goes on beside the requests."""
     await state.thresholds.read()
+    await state.ledger.warm_up()
     await state.later.recall()
     state.pool.start()
     state.deliveries.start()

@@ -41,6 +41,14 @@ class Direct:
         self._refusal: type[Exception] = connection.dialect.loaded_dbapi.Error
         self._driver: Driver | None = connection.info.get(KEPT)
 
+    def prepare(self) -> None:
+        """Work the statements out, which is done once for a connection; where it fails that has to be closed."""
+        if self._driver is None:
+            try:
+                self._chosen()
+            except self._refusal as error:
+                raise self._translated(error) from error
+
     def commit(self, records: Sequence[Record]) -> list[Committed]:
         """One transaction; where it fails the connection has to be closed."""
         try:

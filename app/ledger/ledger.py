@@ -30,6 +30,7 @@ from app.ledger.record import Committed, Record
 from app.ledger.schema import counter
 from app.ledger.scores import Scores, Window, scores
 from app.ledger.spool import Spool
+from app.ledger.store import TAKE_NUMBERS
 from app.ledger.thresholds import NewThresholds, ThresholdChange
 from app.ledger.writer import Change, Probe, Writer
 
@@ -100,6 +101,11 @@ class Ledger:
         """Commit a threshold revision; it with its number."""
         change: ThresholdChange = await self._writer.write(new)
         return change
+
+    async def warm_up(self) -> None:
+        """Commit what changes nothing, so that what a connection and a disk do once is done before the first part."""
+        with suppress(LedgerError):
+            await self.change(lambda connection: connection.execute(TAKE_NUMBERS, {"count": 0}).scalar_one())
 
     async def probe(self) -> None:
         """Commit nothing, where the last commit failed, to see whether the next would."""

@@ -182,6 +182,7 @@ class Writer:
         """That of before, unless something went wrong with it."""
         direct, self._kept = self._kept or Direct(self._engine.connect()), None
         try:
+            direct.prepare()
             yield direct
         except BaseException:
             direct.connection.close()

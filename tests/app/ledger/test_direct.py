@@ -37,6 +37,16 @@ def test_sqlalchemy_runs_nothing_for_new_records_also_after_a_refused_one(url: U
     using(url, scenario)
 
 
+def test_a_warm_ledger_works_out_nothing_for_its_first_record(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await ledger.warm_up()
+        assert (await ledger.page(ANY, 0, 10)).records == []
+        monkeypatch.setattr(Direct, "_chosen", None)
+        assert (await ledger.append(record("a"))).record.seq == 1
+
+    using(url, scenario)
+
+
 def test_records_of_one_part_in_one_transaction_see_each_other(url: URL) -> None:
     engine = writing(open_engine(url))
     ensure_schema(engine)
