@@ -82,7 +82,7 @@ def test_filters_alone_are_served_as_measured_and_read_no_reconstruction(work: P
 
 
 def test_dinos_attention_is_fitted_exported_loaded_and_served_as_measured(work: Path, weight_files: list[str]) -> None:
-    model = train(work, "ear-fader", f"backbone={weight_files[0]}", "input.height=32", "input.width=32")
+    model = train(work, "ear-fader", f"backbone={weight_files[0]}", "input.height=32", "input.width=32", "fit.epochs=1")
     assert model.manifest.detector.backbone is not None
     assert model.manifest.detector.backbone.digest == weight_files[0]
     assert served_equals_measured(work, model)

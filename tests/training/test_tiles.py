@@ -221,7 +221,7 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_product_is_trained_and_loaded_in_tiles(product: Path) -> None:
     lines = ["input.height=192", "input.width=288", "tiles.side=96", "tiles.overlap=32", "unet.widths=[4,8]"]
-    lines += ["fit.epochs=3", "fit.batch_size=2", "fit.learning_rate=0.01", "fader.epochs=1"]
+    lines += ["fit.epochs=1", "fit.batch_size=2", "fit.learning_rate=0.01", "fader.epochs=1"]
     lines += ["promise=0.3", "review_rate=0", "split.calibrate=0.25"]
     options = [f"--{name}={product / name}" for name in ("data", "store", "runs")]
     with pytest.raises(SystemExit) as ended:
