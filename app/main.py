@@ -34,7 +34,7 @@ from app.metrics import Metrics, RequestCount
 from app.observer import Observer
 from app.openapi import install_openapi
 from app.pictures import DAY_S, HEATMAPS, PICTURES, Kind, PictureStore, Place, Retention
-from app.pool import Pool, PoolLimits
+from app.pool import Pool, PoolLimits, count_cores
 from app.promises import Promises
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
@@ -169,7 +169,7 @@ def _wire_pool(state: State, settings: Settings, loader: Loader) -> None:
         time=TimeLimits(batch_s=settings.batch_timeout_s, load_s=settings.load_timeout_s),
         cpu_threads=settings.cpu_threads,
     )
-    state.pool = Pool(find_devices(settings.devices), loader, limits)
+    state.pool = Pool(find_devices(settings.devices, count_cores()), loader, limits)
     state.registry = Registry(settings.model_store)
     state.catalog = Catalog(state.registry, state.pool)
     state.changeover = Changeover(state.registry, state.catalog)

@@ -10,6 +10,7 @@ from app.keep_policy import PATTERN as KEEP
 from app.security import parse_open_routes
 
 Positive = Annotated[int, Field(ge=1)]
+MOST_ON_CPU = 8  # workers that `auto` starts: each has its own copy of the products it serves
 
 
 class Settings(BaseSettings):
@@ -31,7 +32,7 @@ class Settings(BaseSettings):
     targets_file: Path | None = None
     """TOML: the webhooks and brokers that verdicts are delivered to."""
     devices: str = "auto"
-    """`auto` (every CUDA device, else the CPU), or a list, one worker each: `cuda:0,cuda:0,cuda:1`, `cpu`."""
+    """`auto` (every CUDA device, else a CPU worker a core), or a list: `cuda:0,cuda:0,cuda:1`, `cpu`."""
     queue_limit: Positive = 64
     """Pictures that are held, from their body to their answer."""
     queue_bytes: Positive = 256 << 20
@@ -100,9 +101,13 @@ class Settings(BaseSettings):
         return value
 
 
-def find_devices(setting: str, nvidia: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[str, ...]:
-    """Devices to start a worker on; `auto` asks the driver and not torch, which this process never imports."""
+def find_devices(setting: str, cores: int, nvidia: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[str, ...]:
+    """Devices to start a worker on; `auto` asks the driver and not torch, which this process never imports.
+
+    On a CPU one for each of `cores`: a detector gains little from a second thread, and threads of a worker wait for
+    each other (docs/adr/0020).
+    """
     if setting != "auto":
         return tuple(name.strip() for name in setting.split(",") if name.strip()) or ("cpu",)
     count = len(list(nvidia.iterdir())) if nvidia.is_dir() else 0
-    return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",)
+    return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",) * min(cores, MOST_ON_CPU)
