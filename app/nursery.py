@@ -11,7 +11,7 @@ from multiprocessing import forkserver
 
 CONTEXT = multiprocessing.get_context("forkserver")
 LIGHT = ["app.nursery_signals", "app.worker"]  # what every worker needs, whatever it loads
-HEAVY = [*LIGHT, "model_store.artifact"]  # torch, timm and all of the detector
+HEAVY = [*LIGHT, "model_store.engines"]  # torch, timm and all of the detector
 
 CONTEXT.set_forkserver_preload(LIGHT)
 

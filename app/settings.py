@@ -46,8 +46,9 @@ class Settings(BaseSettings):
     reject_rates: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
     """Product → share of rejected parts that is normal on this line; learned from its first parts where not stated."""
     resident_bytes: Positive = 4 << 30
-    engine: Literal["auto", "reference"] = "auto"
-    """How detectors are computed: the fastest way that scores golden pictures as at export, or layer by layer."""
+    engine: Literal["auto", "onnx", "folded", "reference"] = "auto"
+    """How detectors are computed: the fastest way, of this one and those below it, that scores golden pictures as at
+    export; `reference` is layer by layer."""
     cpu_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Of each worker; 0 shares the cores but one, which is the service's, evenly among them."""
     batch_timeout_s: Annotated[float, Field(gt=0)] = 20.0

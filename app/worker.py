@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import torch
 
     from detector.pipeline import Detector
-    from model_store.artifact import LoadedModel
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ where features of a backbone alone decide to the bit; and more gain nothing."""
 
 Pictures = Sequence[npt.NDArray[np.uint8]]
 Result = tuple[float, npt.NDArray[np.float32]]
-EngineChoice = Literal["auto", "reference"]
+EngineChoice = Literal["auto", "onnx", "folded", "reference"]
 
 
 class Runner(Protocol):
@@ -138,8 +137,8 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
 
     def score(order: ToScore) -> Answer:
         groups = [(models[model.digest], pictures) for model, pictures in order.groups]
-        first = groups[0][0]
-        if len(groups) > 1 and isinstance(first, Joining):
+        first, engines = groups[0][0], {runner.engine for runner, _ in groups}
+        if len(groups) > 1 and len(engines) == 1 and isinstance(first, Joining):
             return Answer(tuple(first.together(groups)))
         return Answer(tuple(result for runner, pictures in groups for result in runner(pictures)))
 
@@ -190,6 +189,8 @@ def load_detector(path: Path, device: str, engine: EngineChoice = "auto") -> Run
     """The real loader: an artifact, checked and re-scored on `device`."""
     import torch  # noqa: PLC0415 -- only a worker runs torch
 
+    from model_store.backbones import BackboneStore  # noqa: PLC0415
+    from model_store.engines import load_on_engine  # noqa: PLC0415
     from model_store.errors import ArtifactError  # noqa: PLC0415
 
     cuda_is_missing = device.startswith("cuda") and not torch.cuda.is_available()
@@ -200,7 +201,7 @@ def load_detector(path: Path, device: str, engine: EngineChoice = "auto") -> Run
         # of this thread: OpenMP has the teams of two threads take turns, at three times the cost
         torch.set_num_threads(1)
     try:
-        model = _load_on_engine(path, place, engine)
+        model = load_on_engine(path, BackboneStore(path.parents[3] / "backbones"), place, engine)
     except ArtifactError as exc:
         raise Refused(f"{type(exc).__name__}: {exc}") from exc
     return _Detecting(model.golden_delta, place, model.detector, model.detector.engine, threads)
@@ -212,21 +213,6 @@ def _scoring_threads() -> int:
     import torch  # noqa: PLC0415
 
     return torch.get_num_threads()
-
-
-def _load_on_engine(path: Path, place: "torch.device", engine: EngineChoice) -> "LoadedModel":
-    """On the engine that was chosen; `auto`: the fast one, unless golden pictures score otherwise on it."""
-    from model_store.artifact import load_artifact  # noqa: PLC0415
-    from model_store.backbones import BackboneStore  # noqa: PLC0415
-    from model_store.errors import GoldenMismatch  # noqa: PLC0415
-
-    backbones = BackboneStore(path.parents[3] / "backbones")
-    if engine == "auto":
-        try:
-            return load_artifact(path, backbones, place, "folded")
-        except GoldenMismatch as exc:
-            log.warning("not on the folded engine, so on the reference: %s", exc)
-    return load_artifact(path, backbones, place, "reference")
 
 
 @dataclass(frozen=True)

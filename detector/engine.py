@@ -1,7 +1,7 @@
 """How a detector is computed: layer by layer as it was trained, or arranged for speed.
 
 In: a detector that nothing trains any more. Out: one that gives the same scores, but for rounding, sooner.
-Both engines are float32, on a GPU too: TF32 is off. docs/adr/0017 says what was measured, and what was left out.
+All engines are float32, on a GPU too: TF32 is off. docs/adr/0017 and 0023 say what was measured, and what was left out.
 """
 
 import copy
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from detector.pipeline import Detector, EngineName
+from detector.graph import BackboneGraph
+from detector.pipeline import Detector, TorchEngine
 
 ROUNDING = 1e-5
-"""By which scores of the two engines differ, relative to the larger of 1 and the score: 3e-6 on real products. Where a
+"""By which scores of the engines differ, relative to the larger of 1 and the score: 3e-6 on real products. Where a
 product of a few pixels was hardly trained, its deviations are tiny, and rounding divided by them came to 1.3e-4."""
 
 
-def arrange(detector: Detector, engine: EngineName) -> Detector:
+def arrange(detector: Detector, engine: TorchEngine) -> Detector:
     """The same object, which from now on runs on `engine`.
 
     `reference`: nothing is changed. `folded`: batch norms join the convolutions before them, and weights lie channels
@@ -35,9 +36,16 @@ def arrange(detector: Detector, engine: EngineName) -> Detector:
     return detector
 
 
+def attach(detector: Detector, graph: BackboneGraph) -> Detector:
+    """The same object, folded already, whose backbone's features `graph` computes from now on: the engine `onnx`."""
+    detector.graph, detector.engine = graph, "onnx"
+    return detector
+
+
 def as_served(detector: Detector) -> Detector:
-    """A copy on the engine that scores parts in service: what a threshold is measured with. Itself, if it is on it."""
-    if detector.engine == "folded":
+    """A copy on the engine that every service has, and that thresholds are measured with; itself, if it is on a fast
+    one."""
+    if detector.engine != "reference":
         return detector
     return arrange(copy.deepcopy(detector), "folded").eval()
 

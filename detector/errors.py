@@ -11,6 +11,7 @@ DetectorError
 │   └── PictureTooSmall      a side under the limit
 ├── SpecError                no detector can be built from this spec
 ├── WeightsMismatch          tensors that do not fit the spec
+├── GraphRefused             ONNX Runtime is not installed, or does not take the graph
 ├── CalibrationError         scores from which no threshold can be set
 │   └── PromiseTooSmall      more good images are needed to keep that promise
 └── ScoreNotFinite           the detector gave NaN or infinity; never a verdict
@@ -59,6 +60,10 @@ class SpecError(DetectorError):
 
 class WeightsMismatch(DetectorError):
     """Tensors are missing, left over, or of another shape than the spec asks for."""
+
+
+class GraphRefused(DetectorError):
+    """ONNX Runtime is not installed here, or does not take the graph."""
 
 
 class CalibrationError(DetectorError):

@@ -21,6 +21,7 @@ from detector.errors import SpecError
 from detector.evidence.evidence import Clues, Evidence
 from detector.fader import Fader, gates_for_levels
 from detector.filters import FilterBank
+from detector.graph import BackboneGraph
 from detector.mosaic import hide, remove
 from detector.motion import Motion
 from detector.saliency.attention import AttentionSaliency
@@ -30,7 +31,8 @@ from detector.tiles import in_tiles
 from detector.turn import Turner
 from detector.unet import UNet
 
-EngineName = Literal["reference", "folded"]
+TorchEngine = Literal["reference", "folded"]
+EngineName = TorchEngine | Literal["onnx"]
 """How a detector is computed: detector/engine.py."""
 
 
@@ -110,6 +112,8 @@ class Detector(nn.Module):
         self.evidence = evidence
         self.aligner = aligner
         self.engine: EngineName = "reference"
+        self.graph: BackboneGraph | None = None
+        """What computes the backbone's features on the engine `onnx`."""
 
     @torch.inference_mode()
     def forward(self, pictures: Tensor) -> Anomaly:
@@ -200,7 +204,8 @@ class Detector(nn.Module):
             return in_tiles(self.spec.tiles, self.filters, pictures)
         if backbone is None:
             raise SpecError("evidence from a backbone needs one")
-        return in_tiles(self.spec.tiles, lambda seen: backbone.stages(seen, evidence.backbone.levels), pictures)
+        stages = self.graph or (lambda seen: backbone.stages(seen, evidence.backbone.levels))
+        return in_tiles(self.spec.tiles, stages, pictures)
 
     def rebuild(self, pictures: Tensor, masks: Tensor) -> Tensor:
         """(B,3,H,W), (B,1,H,W) → (V,B,3,H,W): one reconstruction (EAR), or one for each of RIAD's cell sides."""

@@ -37,6 +37,14 @@ def spans(length: int, spec: TileSpec) -> list[Span]:
     ]
 
 
+def window(height: int, width: int, spec: TileSpec | None) -> tuple[int, int]:
+    """Height and width of what a network sees at once, in px."""
+    if spec is None:
+        return height, width
+    rows, columns = (spans(length, spec)[0].seen for length in (height, width))
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
 def in_tiles(spec: TileSpec | None, run: Callable[..., Sequence[Tensor]], *pictures: Tensor) -> list[Tensor]:
     """`run(*pictures)`, window by window: maps (B,D,h,w) of tensors (B,C,H,W) of one size; at once without a spec."""
     height, width = pictures[0].shape[-2:]

@@ -75,17 +75,18 @@ def verify(
     """Load versions and score their golden pictures again, as the service does; without arguments, all of the store."""
     import torch  # noqa: PLC0415 -- it takes seconds, and --help must not
 
-    from model_store.artifact import load_artifact  # noqa: PLC0415
     from model_store.backbones import BackboneStore  # noqa: PLC0415
+    from model_store.engines import load_on_engine  # noqa: PLC0415
 
     registry = Registry(store)
     everything = [f"{product}@{version}" for product in registry.products() for version in registry.versions(product)]
     for reference in references or everything:
         ref = registry.resolve(reference)
-        model = load_artifact(ref.path, BackboneStore(registry.backbones_root), torch.device("cpu"))
+        model = load_on_engine(ref.path, BackboneStore(registry.backbones_root), torch.device("cpu"), "auto")
         count, tolerance = len(model.manifest.golden), model.manifest.golden_tolerance
         typer.echo(
-            f"{ref}: {count} golden pictures agree, largest |Δscore| {model.golden_delta:.1e} of {tolerance:.0e}"
+            f"{ref}: {count} golden pictures agree, largest |Δscore| {model.golden_delta:.1e} of {tolerance:.0e}, "
+            f"engine {model.detector.engine}"
         )
 
 

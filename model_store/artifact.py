@@ -24,16 +24,18 @@ from torch import Tensor
 from detector.build import join_parts, load_detector_weights
 from detector.calibration import Calibration
 from detector.decode import DECODERS, decode
-from detector.engine import arrange
-from detector.errors import DecodeError, SpecError, WeightsMismatch
+from detector.engine import arrange, attach
+from detector.errors import DecodeError, GraphRefused, SpecError, WeightsMismatch
+from detector.graph import BackboneGraph
 from detector.image_health import HealthReference
-from detector.pipeline import Detector, EngineName, stack
+from detector.pipeline import Detector, EngineName, TorchEngine, stack
 from detector.preprocess import resize_to_input
 from detector.spec import DetectorSpec
 from model_store.backbones import BackboneStore, Place
 from model_store.disk import read_capped, write_folder
 from model_store.errors import (
     GoldenMismatch,
+    GraphUnusable,
     HashMismatch,
     ManifestInvalid,
     MissingFile,
@@ -43,8 +45,10 @@ from model_store.errors import (
     UnsafePath,
     WeightsInvalid,
 )
+from model_store.graph import open_graph
 from model_store.manifest import (
     FORMAT_VERSION,
+    GRAPH,
     MANIFEST,
     MAX_MANIFEST_BYTES,
     WEIGHTS,
@@ -57,6 +61,7 @@ from model_store.manifest import (
 )
 
 MAX_WEIGHTS_BYTES = 2 << 30
+MAX_GRAPH_BYTES = 1 << 20  # MobileNetV2's has 18 KB: no weights
 MAX_GOLDEN_BYTES = 32 << 20  # the largest picture that the service decodes
 FLOAT_BYTES = 4
 LIBRARIES = ("numpy", "safetensors", "timm", "torch")  # what a score can depend on, beside DECODERS
@@ -82,6 +87,8 @@ class Draft:
     golden_tolerance: float = 1e-4
     image_health: HealthReference | None = None
     """Of the calibration pictures, where they were measured."""
+    graph: bytes | None = None
+    """What `model_store.graph.bare_graph` gives, for the engine `onnx`."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,7 @@ def save_artifact(directory: Path, draft: Draft, version: int) -> Manifest:
     if draft.golden.keys() != draft.golden_scores.keys():
         raise ManifestInvalid("every golden picture needs a score, and every score its picture")
     files = {WEIGHTS: safetensors.torch.save(dict(draft.weights)), **draft.golden}
+    files |= {} if draft.graph is None else {GRAPH: draft.graph}
     manifest = _manifest(draft, version, files)
     check_place(manifest, directory)
     written = manifest.to_bytes()
@@ -115,7 +123,7 @@ def save_artifact(directory: Path, draft: Draft, version: int) -> Manifest:
 def load_artifact(
     directory: Path, backbones: BackboneStore, device: torch.device, engine: EngineName = "folded"
 ) -> LoadedModel:
-    """A version, ready on `device`, checked from its file names to its golden scores.
+    """A version, ready on `device`, checked from its file names to its golden scores; `onnx` is for a CPU.
 
     Logs a warning where another decoder than export's reads its pictures: golden scores agree, others may differ a bit.
     """
@@ -123,7 +131,10 @@ def load_artifact(
     manifest, digest = read_manifest(directory)
     _check_listing(directory, present, manifest)
     contents = {name: _read_checked(directory, name, sha256) for name, sha256 in manifest.files.items()}
-    detector = _detector(manifest.detector, contents.pop(WEIGHTS), backbones, device, engine)
+    layers: TorchEngine = "reference" if engine == "reference" else "folded"
+    detector = _detector(manifest.detector, contents.pop(WEIGHTS), backbones, device, layers)
+    if engine == "onnx":
+        attach(detector, _graph(directory, contents.get(GRAPH), detector))
     delta = _golden_delta(detector, manifest, contents, device)
     if changes := _other_decoders(manifest):
         log.warning("%s@%d: %s; golden scores differ by %.1e", manifest.product, manifest.version, changes, delta)
@@ -156,7 +167,7 @@ def _other_decoders(manifest: Manifest) -> str:
 
 
 def _limit(name: str) -> int:
-    return MAX_WEIGHTS_BYTES if name == WEIGHTS else MAX_GOLDEN_BYTES
+    return {WEIGHTS: MAX_WEIGHTS_BYTES, GRAPH: MAX_GRAPH_BYTES}.get(name, MAX_GOLDEN_BYTES)
 
 
 def _check_size(name: str, size: int, limit: int) -> None:
@@ -202,8 +213,16 @@ def _read_checked(directory: Path, name: str, sha256: str) -> bytes:
     return data
 
 
+def _graph(directory: Path, data: bytes | None, detector: Detector) -> BackboneGraph:
+    if data is None:
+        raise GraphUnusable(
+            f"{directory} has no {GRAPH}: it was trained without the extra `train`, or reads no backbone"
+        )
+    return open_graph(data, detector)
+
+
 def _detector(
-    spec: DetectorSpec, data: bytes, backbones: BackboneStore, device: torch.device, engine: EngineName
+    spec: DetectorSpec, data: bytes, backbones: BackboneStore, device: torch.device, engine: TorchEngine
 ) -> Detector:
     tensors = _tensors(data)
     _check_scale(spec, len(data))
@@ -255,4 +274,7 @@ def _score(detector: Detector, name: str, data: bytes, device: torch.device) -> 
         picture = decode(data, spec)
     except DecodeError as exc:
         raise GoldenMismatch(f"{name} is no picture: {exc}") from exc
-    return float(detector(stack([resize_to_input(picture.image, spec)], device)).score.item())
+    try:
+        return float(detector(stack([resize_to_input(picture.image, spec)], device)).score.item())
+    except GraphRefused as exc:
+        raise GraphUnusable(str(exc)) from exc

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from detector.backbone import Backbone, build_backbone, create_network
 from detector.errors import SpecError
-from detector.pipeline import EngineName
+from detector.pipeline import TorchEngine
 from detector.spec import BackboneSpec
 from model_store.checkpoint import fit_to, read_checkpoint
 from model_store.disk import read_capped, subfolders, write_folder
@@ -52,7 +52,7 @@ class Place:
     """Of the pictures that it sees, in px."""
     width: int
     device: str
-    engine: EngineName
+    engine: TorchEngine
     """What arranges it, and may do so again: twice is as once."""
 
 

@@ -13,6 +13,8 @@ ArtifactError
 │   ├── TooLarge              over a limit of FORMAT.md
 │   ├── HashMismatch          other bytes than were written
 │   ├── WeightsInvalid        no safetensors, or tensors that do not fit the spec
+│   ├── GraphInvalid          no graph that may be run: an operator off the list, other maps than the spec's, …
+│   ├── GraphUnusable         no graph is there, or ONNX Runtime is not installed or does not take it
 │   └── GoldenMismatch        the detector does not give the scores that export measured
 ├── backbones
 │   ├── UnknownBackbone       not in this store
@@ -73,6 +75,14 @@ class HashMismatch(ArtifactError):
 
 class WeightsInvalid(ArtifactError):
     """The weights are no safetensors, or do not fit the detector's spec."""
+
+
+class GraphInvalid(ArtifactError):
+    """The graph is not ONNX, or says something that FORMAT.md does not allow."""
+
+
+class GraphUnusable(ArtifactError):
+    """The version has no graph, or nothing here can run it."""
 
 
 class GoldenMismatch(ArtifactError):

@@ -23,6 +23,7 @@ from model_store.strict_json import parse_object, to_bytes
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+GRAPH = "backbone.onnx"
 
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_SCORES = 100_000  # calibration sample; 25 bytes of JSON each stay under MAX_MANIFEST_BYTES
@@ -153,11 +154,13 @@ def validate_manifest(fields: dict[str, Any], data: bytes | None = None) -> Mani
 
 def _check_files(manifest: Manifest) -> None:
     for name in (*manifest.files, *(golden.file for golden in manifest.golden)):
-        if name != WEIGHTS and not GOLDEN_NAME.fullmatch(name):
+        if name not in (WEIGHTS, GRAPH) and not GOLDEN_NAME.fullmatch(name):
             raise UnsafePath(f"{name!r} is no file name that an artifact may hold")
     listed = [WEIGHTS, *(golden.file for golden in manifest.golden)]
-    if sorted(listed) != sorted(manifest.files):
-        raise ManifestInvalid("files must be the weights and each golden picture, once")
+    if sorted(listed) != sorted(set(manifest.files) - {GRAPH}):
+        raise ManifestInvalid("files must be the weights and each golden picture, once, and the graph if there is one")
+    if GRAPH in manifest.files and "backbone" not in manifest.detector.evidence.maps:
+        raise ManifestInvalid("a detector that reads no features of a backbone has no graph of one")
 
 
 def _check_calibration(calibration: Calibration) -> None:

@@ -1,10 +1,12 @@
 """A finished run → a version in the model store.
 
-In: the fitted detector, its calibration, metrics and record; golden samples. Out: `VersionRef`. Refuses: a
-backbone that the service's engine computes otherwise (`EngineDiffers`).
+In: the fitted detector, its calibration, metrics and record; golden samples. Out: `VersionRef`, with the backbone's
+graph where golden pictures score on it as they should. Refuses: a backbone that the engine `folded` computes otherwise
+(`EngineDiffers`).
 Golden pictures are the files' own bytes and travel the service's own path: decode, resize, one at a time, its engine.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +26,9 @@ from model_store.manifest import TrainingRecord
 from model_store.registry import Registry, VersionRef
 from training.data import LIMITS, Sample
 from training.errors import EngineDiffers
+from training.export_graph import export_graph, on_graph
+
+log = logging.getLogger(__name__)
 
 ENGINE_TOLERANCE = 0.01
 """Of the larger of 1 and the score. Rounding came to 3e-6 on real products, to 1.3e-4 on a hardly trained one."""
@@ -68,8 +73,23 @@ def export(  # noqa: PLR0913 -- a version is made of these
         golden=pictures,
         golden_scores=scores,
         image_health=image_health,
+        graph=graph_for(detector, pictures, scores),
     )
     return Registry(store).publish(draft, activate=activate)
+
+
+def graph_for(detector: Detector, pictures: Mapping[str, bytes], scores: Mapping[str, float]) -> bytes | None:
+    """The graph for the engine `onnx`, if there is one and it gives the golden scores."""
+    graph = export_graph(detector)
+    if graph is None:
+        return None
+    served, spec = on_graph(detector, graph), detector.spec.input
+    found = {name: _score(served, decode(data, spec, LIMITS).image) for name, data in pictures.items()}
+    furthest = max(abs(found[name] - score) for name, score in scores.items())
+    if not furthest <= Draft.golden_tolerance:
+        log.warning("no graph for the engine onnx: golden pictures score otherwise on it, by %.1e", furthest)
+        return None
+    return graph
 
 
 def check_engine(served: float, reference: float) -> None:

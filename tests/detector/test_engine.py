@@ -1,22 +1,28 @@
 """Engines: the same scores, by fewer and faster steps."""
 
+import os
+import runpy
 from collections.abc import Callable
+from functools import cache
 from itertools import product
+from pathlib import Path
 
 import pytest
 import timm
 import torch
 from torch import nn
 
+from detector import graph
 from detector.build import build_detector, detector_weights
 from detector.engine import ROUNDING, arrange, as_served, fold_batch_norms
-from detector.pipeline import Detector, EngineName
+from detector.pipeline import Detector, EngineName, TorchEngine
 from detector.spec import BackboneSpec, DetectorSpec, EvidenceMap, EvidenceSpec, FaderSpec, InputSpec, UNetSpec
+from training.export_graph import export_graph, on_graph
 
 MOBILENET = BackboneSpec(name="mobilenetv2_050", digest="0" * 64, mean=(0.5,) * 3, std=(0.5,) * 3)
 EVIDENCE: tuple[tuple[EvidenceMap, ...], ...] = (("msgms", "l1", "encoder"), ("backbone",))
-ENGINES: tuple[EngineName, ...] = ("reference", "folded")
-CASES = list(product(ENGINES, EVIDENCE))
+ENGINES: tuple[TorchEngine, ...] = ("reference", "folded")
+CASES: list[tuple[EngineName, tuple[EvidenceMap, ...]]] = [*product(ENGINES, EVIDENCE), ("onnx", EVIDENCE[1])]
 
 
 def used_batch_norms(network: nn.Module) -> nn.Module:
@@ -47,6 +53,21 @@ def make_detector(maps: tuple[EvidenceMap, ...]) -> Detector:
     return detector
 
 
+def on_engine(maps: tuple[EvidenceMap, ...], engine: EngineName) -> Detector:
+    detector = make_detector(maps)
+    if engine != "onnx":
+        return arrange(detector, engine)
+    pytest.importorskip("onnxruntime")
+    return on_graph(detector, exported(maps))
+
+
+@cache
+def exported(maps: tuple[EvidenceMap, ...]) -> bytes:
+    data = export_graph(make_detector(maps))
+    assert data is not None
+    return data
+
+
 def make_pictures(count: int) -> torch.Tensor:
     return torch.rand(count, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
@@ -56,19 +77,19 @@ def furthest(scores: torch.Tensor, others: torch.Tensor) -> float:
     return float(((scores - others).abs() / others.abs().clamp(min=1)).max())
 
 
-@pytest.mark.parametrize("maps", EVIDENCE)
-def test_both_engines_give_the_same_score_but_for_rounding(
-    maps: tuple[EvidenceMap, ...], record_property: Callable[[str, object], None]
+@pytest.mark.parametrize(("engine", "maps"), CASES)
+def test_all_engines_give_the_same_score_but_for_rounding(
+    engine: EngineName, maps: tuple[EvidenceMap, ...], record_property: Callable[[str, object], None]
 ) -> None:
-    detector, pictures = make_detector(maps), make_pictures(4)
-    delta = furthest(as_served(detector)(pictures).score, detector(pictures).score)
+    pictures = make_pictures(4)
+    delta = furthest(on_engine(maps, engine)(pictures).score, make_detector(maps)(pictures).score)
     record_property("relative_delta", delta)
     assert delta < ROUNDING
 
 
 @pytest.mark.parametrize(("engine", "maps"), CASES)
 def test_a_score_does_not_depend_on_its_neighbours(maps: tuple[EvidenceMap, ...], engine: EngineName) -> None:
-    detector, pictures = arrange(make_detector(maps), engine), make_pictures(7)
+    detector, pictures = on_engine(maps, engine), make_pictures(7)
     alone = torch.cat([detector(picture[None]).score for picture in pictures])
     padded = torch.cat((pictures, torch.zeros(1, 3, 64, 96)))  # to a bucket of 8
     assert furthest(detector(pictures).score, alone) < 1e-6
@@ -76,9 +97,17 @@ def test_a_score_does_not_depend_on_its_neighbours(maps: tuple[EvidenceMap, ...]
     assert furthest(detector(pictures.flip(0)).score.flip(0), alone) < 1e-6
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_features_of_a_graph_are_the_same_bits_in_any_batch(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    detector, pictures = on_engine(EVIDENCE[1], "onnx"), make_pictures(8)
+    for whole, *alone in zip(*(detector.see(part).features for part in (pictures, *pictures.split(1))), strict=True):
+        assert torch.equal(whole, torch.cat(alone))
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize(("engine", "maps"), CASES)
-def test_on_a_gpu_a_score_does_not_depend_on_its_neighbours(maps: tuple[EvidenceMap, ...], engine: EngineName) -> None:
+@pytest.mark.parametrize(("engine", "maps"), list(product(ENGINES, EVIDENCE)))
+def test_on_a_gpu_a_score_does_not_depend_on_its_neighbours(maps: tuple[EvidenceMap, ...], engine: TorchEngine) -> None:
     detector, pictures = arrange(make_detector(maps).cuda(), engine), make_pictures(8).cuda()
     alone = torch.cat([detector(picture[None]).score for picture in pictures])
     assert furthest(detector(pictures).score, alone) < 1e-6
@@ -109,6 +138,12 @@ def test_networks_of_timm_are_folded_but_for_what_follows_a_stem_of_several_laye
 def test_what_is_on_the_fast_engine_is_served_as_it_is() -> None:
     detector = arrange(make_detector(EVIDENCE[1]), "folded")
     assert as_served(detector) is detector
+
+
+def test_onnx_runtime_is_told_to_report_nothing_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    runpy.run_path(str(Path(graph.__file__)))
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_tf32_is_off() -> None:
