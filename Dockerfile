@@ -38,7 +38,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     INSPECT_HOST=0.0.0.0 \
     INSPECT_PORT=8080 \
     INSPECT_MODEL_STORE=/var/lib/inspect/models \
-    INSPECT_DATA=/var/lib/inspect/data
+    INSPECT_DATA=/var/lib/inspect/data \
+    ORT_DISABLE_TELEMETRY=1
 VOLUME ["/var/lib/inspect/models", "/var/lib/inspect/data"]
 EXPOSE 8080
 USER 10001:10001

@@ -1,7 +1,7 @@
 """Prints pyproject.toml's run-time dependencies, one a line, so that the Dockerfile need not repeat their bounds.
 
 In: `torch` (torch and torchvision, which come from an index of their own) or `rest`, which also has the driver of
-PostgreSQL and the client of S3. Any other argument is refused.
+PostgreSQL, the client of S3 and ONNX Runtime. Any other argument is refused.
 """
 
 import re
@@ -18,7 +18,7 @@ def requirements(part: str, project: Path = Path("pyproject.toml")) -> list[str]
         raise ValueError(f"part is 'torch' or 'rest', not {part!r}")
     tables = tomllib.loads(project.read_text())["project"]
     extras = tables["optional-dependencies"]
-    declared: list[str] = tables["dependencies"] + extras["postgres"] + extras["s3"]
+    declared: list[str] = tables["dependencies"] + extras["postgres"] + extras["s3"] + extras["onnx"]
     return [line for line in declared if (_name(line) in FROM_TORCH_INDEX) == (part == "torch")]
 
 

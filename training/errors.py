@@ -5,6 +5,7 @@ TrainingError
 ├── FolderNotEmpty           a product would be drawn over something that is there
 ├── DatasetError             the pictures: everything wrong with them, at once
 ├── PictureMissing           a picture to inspect is not there
+├── NoGraph                  a version cannot be given the graph of its backbone
 ├── ProductsDiffer           two versions to compare belong to different products
 ├── AgreementUnreadable      a file is not what the service says of agreement
 ├── TooFewDispositions       people looked at too few parts to say how often they agree with the verdicts
@@ -49,6 +50,10 @@ class DatasetError(TrainingError):
 
 class PictureMissing(TrainingError):
     """The file cannot be read."""
+
+
+class NoGraph(TrainingError):
+    """No graph can be made for this version."""
 
 
 class ProductsDiffer(TrainingError):

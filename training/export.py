@@ -83,13 +83,17 @@ def graph_for(detector: Detector, pictures: Mapping[str, bytes], scores: Mapping
     graph = export_graph(detector)
     if graph is None:
         return None
-    served, spec = on_graph(detector, graph), detector.spec.input
-    found = {name: _score(served, decode(data, spec, LIMITS).image) for name, data in pictures.items()}
-    furthest = max(abs(found[name] - score) for name, score in scores.items())
+    served = on_graph(detector, graph)
+    furthest = max(abs(score_bytes(served, pictures[name]) - score) for name, score in scores.items())
     if not furthest <= Draft.golden_tolerance:
         log.warning("no graph for the engine onnx: golden pictures score otherwise on it, by %.1e", furthest)
         return None
     return graph
+
+
+def score_bytes(detector: Detector, data: bytes) -> float:
+    """Of a picture, as a camera would post it."""
+    return _score(detector, decode(data, detector.spec.input, LIMITS).image)
 
 
 def check_engine(served: float, reference: float) -> None:

@@ -94,11 +94,11 @@ def load_dying(path: Path, device: str) -> FakeDetector:
 
 
 def load_fake(path: Path, device: str) -> FakeDetector:
-    """`path.name == "refuse"` is refused; "deadly" kills the worker that loads it."""
+    """`path.name == "refuse"` is refused; "deadly" kills the worker that loads it; "max" is an engine of its own."""
     if path.name == "slow_load":
         time.sleep(1)
     if path.name == "deadly":
         os._exit(8)
     if path.name == "refuse":
         raise Refused(f"nothing loads on {device}")
-    return FakeDetector(path, device)
+    return FakeDetector(path, device, engine="max" if path.name == "max" else "mean")

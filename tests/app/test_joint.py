@@ -2,27 +2,31 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from app.lane import Join
 from app.pool import Pool
 from app.pool_errors import InspectionFailed
-from app.work import Scored
+from app.work import ModelRef, Scored
 from tests.app.fake_detector import TOGETHER
 from tests.app.pools import MODEL, grey, running, start_slowly
 
 ONE = replace(MODEL, sight="s")
 OTHER = replace(MODEL, product="other", digest="2" * 64, sight="s")
+ELSEWISE = replace(MODEL, product="elsewise", digest="4" * 64, path=Path("max"), sight="s")
 BLIND = replace(MODEL, product="blind", digest="3" * 64)
 
 
-async def crowd(pool: Pool, levels: tuple[int, int, int]) -> list[Scored | BaseException]:
+async def crowd(
+    pool: Pool, levels: tuple[int, int, int], models: tuple[ModelRef, ...] = (ONE, OTHER, BLIND)
+) -> list[Scored | BaseException]:
     """One picture of each product, all waiting when the worker comes free."""
-    for model in (ONE, OTHER, BLIND):
+    for model in models:
         await pool.prepare(model)
     first = await start_slowly(pool)
-    asked = [pool.submit(model, grey(level)) for model, level in zip((ONE, OTHER, BLIND), levels, strict=True)]
+    asked = [pool.submit(model, grey(level)) for model, level in zip(models, levels, strict=True)]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     await first
     return answers
@@ -36,6 +40,15 @@ async def sizes(join: Join) -> list[tuple[float, int]]:
 
 def test_products_that_see_alike_share_a_batch_and_each_caller_gets_its_own_score() -> None:
     assert asyncio.run(sizes("on")) == [(1 + TOGETHER, 2), (2 + TOGETHER, 2), (3, 1)]
+
+
+def test_a_product_on_another_engine_is_not_seen_by_that_of_its_neighbour() -> None:
+    async def scenario() -> list[float]:
+        async with running(join="on") as pool:
+            answers = await crowd(pool, (1, 2, 3), (ONE, ELSEWISE, BLIND))
+            return [answer.score for answer in answers if isinstance(answer, Scored)]
+
+    assert asyncio.run(scenario()) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("join", ["auto", "off"])

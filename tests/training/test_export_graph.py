@@ -1,15 +1,22 @@
 """Training writes the backbone's graph into a version where it can."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from detector.build import build_detector
 from detector.spec import BackboneSpec, EvidenceSpec, InputSpec, TileSpec
+from model_store.artifact import load_artifact
+from model_store.backbones import BackboneStore
 from model_store.graph import plan_graph
+from model_store.manifest import read_manifest
+from model_store.registry import Registry
 from tests.model_store.drafts import SPEC, make_draft, score_of
-from tests.model_store.graphs import HALF, make_detector, make_graph, make_model
+from tests.model_store.graphs import HALF, make_detector, make_graph, make_model, publish_with_graph
+from training.add_graph import add_graph
+from training.errors import NoGraph
 from training.export import graph_for
 from training.export_graph import export_graph, folded_copy, on_graph
 
@@ -72,3 +79,27 @@ def test_a_graph_is_published_only_if_golden_pictures_score_on_it_as_they_should
     assert graph_for(detector, pictures, scores) == graph
     assert graph_for(detector, pictures, {name: score + 1 for name, score in scores.items()}) is None
     assert "golden pictures score otherwise on it, by 1.0e+00" in caplog.text
+
+
+def test_a_version_of_before_is_published_again_with_a_graph_and_nothing_else_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, graph = publish_with_graph(tmp_path, None), make_graph()
+    monkeypatch.setattr("training.export.export_graph", lambda _: graph)
+    ref = add_graph(tmp_path, "plate", activate=False)
+    assert (ref.path / "backbone.onnx").read_bytes() == graph
+    for name in ("weights.safetensors", "golden/0001.png"):
+        assert (ref.path / name).read_bytes() == (before / name).read_bytes()
+    old, new = (read_manifest(path)[0] for path in (before, ref.path))
+    changes = {"version": 2, "created_at": new.created_at, "files": new.files}
+    assert new == old.model_copy(update=changes)
+    assert (
+        load_artifact(ref.path, BackboneStore(tmp_path / "backbones"), torch.device("cpu"), "onnx").golden_delta < 1e-5
+    )
+
+
+def test_a_version_that_reads_no_backbone_is_given_no_graph(tmp_path: Path) -> None:
+    Registry(tmp_path).publish(make_draft(), activate=True)
+    with pytest.raises(NoGraph, match="plate@1 reads no features"):
+        add_graph(tmp_path, "plate", activate=True)
+    assert Registry(tmp_path).versions("plate") == (1,)
