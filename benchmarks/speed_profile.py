@@ -6,6 +6,7 @@ and `stages-…`.
 
 import argparse
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from detector.pipeline import Detector, EngineName, stack
 
 CPU = torch.device("cpu")
 ENGINES: tuple[EngineName, ...] = ("reference", "folded")
+HAVE_ONNX = all(find_spec(name) is not None for name in ("onnx", "onnxruntime", "onnxscript"))
 LITERAL, RIAD = "EAR as written", "RIAD, 12 masks, one by one"
 NOTES = {
     LITERAL: "timm ViT-S/8, all blocks, attention by a hook; U-Net 64–512; float32 eager",
@@ -32,7 +34,8 @@ NOTES = {
     RIAD: "the same U-Net, reference engine",
     "RIAD, folded": "the same on the fast engine",
     "features, reference": "what training chooses with MobileNetV2 in the store",
-    "features, folded": "the same on the fast engine: the default",
+    "features, folded": "the same on the engine of torch alone",
+    "features, onnx": "the same, its backbone by ONNX Runtime: the default on a CPU with the extra",
     "residual, reference": "preset cpu without a backbone: spectral mask, U-Net 16–128, attenuator, MSGMS and L1",
     "residual, folded": "the same on the fast engine",
 }
@@ -63,7 +66,7 @@ def _whole(threads: int, rounds: int) -> list[Row]:
     picture = torch.rand(1, 3, 256, 256)
     subjects: dict[str, Callable[[torch.Tensor], object]] = {LITERAL: literal_ear(make("ear", "reference"))}
     for name in ("EAR", "features", "residual"):
-        subjects |= {f"{name}, {engine}": make(name.lower(), engine) for engine in ENGINES}
+        subjects |= {f"{name}, {engine}": make(name.lower(), engine) for engine in _engines(name)}
     often = measure({name: _on(run, picture) for name, run in subjects.items()}, rounds=rounds, warm_up=1)
     slow = {RIAD: make("riad", "reference"), "RIAD, folded": make("riad", "folded")}
     often |= measure({name: _on(run, picture) for name, run in slow.items()}, rounds=2, warm_up=0)
@@ -85,19 +88,27 @@ def _whole(threads: int, rounds: int) -> list[Row]:
 def _stages(rounds: int) -> list[Row]:
     rows: list[Row] = []
     for name in ("features", "residual", "ear"):
-        detectors = {engine: make(name, engine) for engine in ENGINES}
+        detectors = {engine: make(name, engine) for engine in _engines(name)}
         taken = {engine: measure(_parts(detector), rounds=rounds) for engine, detector in detectors.items()}
         whole = sum(stage.least for stage in taken["folded"].values())
         rows += [
             {
                 "detector": name,
                 "stage": stage,
-                **{f"{engine} ms": taken[engine][stage].least for engine in ENGINES},
+                **{
+                    f"{engine} ms": taken[engine][stage].least if engine in taken else ""
+                    for engine in _engines("features")
+                },
                 "share of folded": f"{taken['folded'][stage].least / whole:.0%}",
             }
             for stage in taken["folded"]
         ]
     return rows
+
+
+def _engines(name: str) -> tuple[EngineName, ...]:
+    """Those that compute this detector."""
+    return (*ENGINES, "onnx") if name == "features" and HAVE_ONNX else ENGINES
 
 
 def _parts(detector: Detector) -> dict[str, Work]:
