@@ -19,7 +19,6 @@ from report import Row, publish
 from resident_memory import private_bytes
 
 from detector.decode import decode
-from detector.graph import is_runtime_installed
 from detector.heap import keep_freed_memory
 from detector.pipeline import Detector, EngineName, stack
 from detector.preprocess import resize_to_input
@@ -48,8 +47,6 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    if not is_runtime_installed():
-        sys.exit("error: pip install 'inspect-line[onnx]'")
     if options.memory:
         print(_grown(options.store, options.products[0], options.memory))
         return

@@ -9,8 +9,8 @@ from detector.decode import DecodeLimits, decode
 from detector.heap import keep_freed_memory
 from detector.pipeline import stack
 from detector.preprocess import resize_to_input
-from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
+from model_store.engines import load_on_engine
 from model_store.registry import Registry
 
 LIMITS = DecodeLimits()
@@ -25,7 +25,7 @@ class Hosted:
         registry = Registry(Path(store))
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         backbones = BackboneStore(registry.backbones_root)
-        self.detector = load_artifact(registry.resolve(product).path, backbones, self.device).detector
+        self.detector = load_on_engine(registry.resolve(product).path, backbones, self.device, "auto").detector
 
     def score(self, bodies: Sequence[bytes]) -> list[float]:
         """Of each picture, all at once."""

@@ -15,8 +15,8 @@ from service import serving
 from detector.decode import DecodeLimits, decode
 from detector.pipeline import stack
 from detector.preprocess import resize_to_input
-from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
+from model_store.engines import load_on_engine
 from model_store.registry import Registry
 
 ROUNDS, WARM_UP = 60, 10
@@ -32,7 +32,7 @@ def main() -> None:
     registry = Registry(options.store)
     ref = registry.resolve(options.product)
     picture = options.picture or next((ref.path / "golden").iterdir())
-    model = load_artifact(ref.path, BackboneStore(registry.backbones_root), torch.device("cpu"))
+    model = load_on_engine(ref.path, BackboneStore(registry.backbones_root), torch.device("cpu"), "auto")
     with serving(options.store) as service, httpx.Client(base_url=service.address, timeout=60) as client:
         _measure(client, model.detector, options.product, picture.read_bytes())
         print(f"memory with {len(registry.products())} products: {_memory_mib(service.pid):.0f} MiB (PSS)")

@@ -20,8 +20,8 @@ from detector.decode import decode
 from detector.heap import keep_freed_memory
 from detector.pipeline import Detector, score_together, stack
 from detector.preprocess import resize_to_input
-from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
+from model_store.engines import load_on_engine
 from model_store.registry import Registry
 
 Group = tuple[Detector, Tensor]
@@ -48,7 +48,7 @@ def _alike(options: argparse.Namespace) -> list[Group]:
     families: dict[str, list[Group]] = defaultdict(list)
     for product in registry.products():
         path = registry.resolve(product).path
-        detector = load_artifact(path, BackboneStore(registry.backbones_root), device).detector
+        detector = load_on_engine(path, BackboneStore(registry.backbones_root), device, "auto").detector
         files = [data for data, _ in pictures_of(options.store, product, options.pictures)]
         decoded = [decode(data, detector.spec.input) for data in files]
         inputs = [resize_to_input(picture.image, detector.spec.input) for picture in decoded]

@@ -14,8 +14,8 @@ from detector.decode import DecodeLimits, decode
 from detector.heap import keep_freed_memory
 from detector.pipeline import stack
 from detector.preprocess import resize_to_input
-from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
+from model_store.engines import load_on_engine
 from model_store.registry import Registry
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     registry = Registry(options.store)
     path = registry.resolve(options.product).path
-    model = load_artifact(path, BackboneStore(registry.backbones_root), device)
+    model = load_on_engine(path, BackboneStore(registry.backbones_root), device, "auto")
     pictures = [data for data, _ in pictures_of(options.store, options.product, options.pictures)]
     print(_rate(model.detector, pictures, options.seconds, options.batch))
 

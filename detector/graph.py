@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from threading import Lock
 from types import ModuleType
 from typing import Any
@@ -28,11 +27,6 @@ QUIET = 3  # onnxruntime's severity of errors
 
 # Microsoft's builds report their use over the network, unless this is set before anything in the process loads them.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-
-def is_runtime_installed() -> bool:
-    """Whether graphs can be checked and computed here: the extra `onnx`."""
-    return all(find_spec(name) is not None for name in ("onnx", "onnxruntime"))
 
 
 class BackboneGraph:

@@ -18,10 +18,12 @@ from detector.build import detector_weights
 from detector.calibration import Calibration
 from detector.decode import decode
 from detector.engine import as_served
+from detector.errors import GraphRefused
 from detector.image_health import HealthReference
 from detector.pipeline import Detector, stack
 from detector.preprocess import resize_to_input
 from model_store.artifact import Draft
+from model_store.errors import GraphUnusable
 from model_store.manifest import TrainingRecord
 from model_store.registry import Registry, VersionRef
 from training.data import LIMITS, Sample
@@ -83,8 +85,12 @@ def graph_for(detector: Detector, pictures: Mapping[str, bytes], scores: Mapping
     graph = export_graph(detector)
     if graph is None:
         return None
-    served = on_graph(detector, graph)
-    furthest = max(abs(score_bytes(served, pictures[name]) - score) for name, score in scores.items())
+    try:
+        served = on_graph(detector, graph)
+        furthest = max(abs(score_bytes(served, pictures[name]) - score) for name, score in scores.items())
+    except (GraphRefused, GraphUnusable) as exc:
+        log.warning("no graph for the engine onnx: %s", exc)
+        return None
     if not furthest <= Draft.golden_tolerance:
         log.warning("no graph for the engine onnx: golden pictures score otherwise on it, by %.1e", furthest)
         return None

@@ -26,6 +26,18 @@ from model_store.graph import bare_graph, check_graph, open_graph, plan_graph
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # of the extra `train`
 
+EXPORTER_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What the exporter raises of a network or a package that it does not get on with; no version must fail by it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +70,7 @@ def export_graph(detector: Detector) -> bytes | None:
     served = folded_copy(detector)
     try:
         return _export(served)
-    except (torch.onnx.OnnxExporterError, GraphInvalid) as exc:
+    except (*EXPORTER_FAULTS, GraphInvalid) as exc:
         log.warning("no graph for the engine onnx: %s", exc)
         return None
 

@@ -19,8 +19,9 @@ from detector.preprocess import resize_to_input
 from detector.regions import Region, find_regions
 from detector.spec import InputSpec
 from detector.verdict import Judgement, judge
-from model_store.artifact import LoadedModel, load_artifact
+from model_store.artifact import LoadedModel
 from model_store.backbones import BackboneStore
+from model_store.engines import load_on_engine
 from model_store.registry import Registry
 from training.data import LIMITS
 from training.errors import PictureMissing
@@ -44,7 +45,7 @@ class Inspected:
 def load_version(store: Path, reference: str) -> LoadedModel:
     """The version that `reference` names in `store`; without `@version` the active one."""
     registry = Registry(store)
-    return load_artifact(registry.resolve(reference).path, BackboneStore(registry.backbones_root), CPU)
+    return load_on_engine(registry.resolve(reference).path, BackboneStore(registry.backbones_root), CPU, "auto")
 
 
 def name_of(model: LoadedModel) -> str:

@@ -81,6 +81,24 @@ def test_a_graph_is_published_only_if_golden_pictures_score_on_it_as_they_should
     assert "golden pictures score otherwise on it, by 1.0e+00" in caplog.text
 
 
+def test_an_exporter_that_fails_and_a_runtime_that_refuses_cost_the_graph_and_not_the_version(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    detector, model = make_detector(), make_model()
+    monkeypatch.setattr("training.export_graph._trace", raise_type_error)
+    assert export_graph(detector) is None
+    assert "no graph for the engine onnx: too new" in caplog.text
+    model.opset_import[0].version = 10_000
+    graph = make_graph(model)
+    monkeypatch.setattr("training.export.export_graph", lambda _: graph)
+    assert graph_for(detector, make_draft().golden, {"golden/0001.png": 0.0}) is None
+    assert "does not take the graph" in caplog.text
+
+
+def raise_type_error(*_: object) -> None:
+    raise TypeError("too new")
+
+
 def test_a_version_of_before_is_published_again_with_a_graph_and_nothing_else_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
