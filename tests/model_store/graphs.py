@@ -91,12 +91,17 @@ def make_graph(model: Any = None) -> bytes:
     return bare_graph(make_model() if model is None else model, make_plan().weights)
 
 
-def publish_with_graph(store: Path, graph: bytes | None) -> Path:
-    """The folder of a version whose golden score is that of the engine `folded`."""
+def import_backbone(store: Path) -> BackboneSpec:
+    """Into the store."""
     store.mkdir(exist_ok=True)
     file = store / "backbone.safetensors"
     save_file(backbone_weights(), file)
-    spec = BackboneStore(Registry(store).backbones_root).import_file(file, name=NAME, mean=HALF, std=HALF)
+    return BackboneStore(Registry(store).backbones_root).import_file(file, name=NAME, mean=HALF, std=HALF)
+
+
+def publish_with_graph(store: Path, graph: bytes | None) -> Path:
+    """The folder of a version whose golden score is that of the engine `folded`."""
+    spec = import_backbone(store)
     draft, detector = make_draft(), make_detector(digest=spec.digest)
     weights = detector_weights(detector)
     arrange(detector, "folded")

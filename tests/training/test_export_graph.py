@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from detector.build import build_detector
+from detector.calibration import calibrate
+from detector.image_health import ImageHealth, summarise
 from detector.spec import BackboneSpec, EvidenceSpec, InputSpec, TileSpec
 from model_store.artifact import load_artifact
 from model_store.backbones import BackboneStore
@@ -14,10 +16,10 @@ from model_store.graph import plan_graph
 from model_store.manifest import read_manifest
 from model_store.registry import Registry
 from tests.model_store.drafts import SPEC, make_draft, score_of
-from tests.model_store.graphs import HALF, make_detector, make_graph, make_model, publish_with_graph
+from tests.model_store.graphs import HALF, import_backbone, make_detector, make_graph, make_model, publish_with_graph
 from training.add_graph import add_graph
 from training.errors import NoGraph
-from training.export import graph_for
+from training.export import export, graph_for
 from training.export_graph import export_graph, folded_copy, on_graph
 
 pytest.importorskip("onnx")
@@ -79,6 +81,27 @@ def test_a_graph_is_published_only_if_golden_pictures_score_on_it_as_they_should
     assert graph_for(detector, pictures, scores) == graph
     assert graph_for(detector, pictures, {name: score + 1 for name, score in scores.items()}) is None
     assert "golden pictures score otherwise on it, by 1.0e+00" in caplog.text
+
+
+def test_a_finished_run_is_published_with_its_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, draft = make_graph(), make_draft()
+    monkeypatch.setattr("training.export.export_graph", lambda _: graph)
+    picture = tmp_path / "part.png"
+    picture.write_bytes(draft.golden["golden/0001.png"])
+    detector = make_detector(digest=import_backbone(tmp_path).digest)
+    score = score_of(folded_copy(detector), picture.read_bytes())
+    ref = export(
+        tmp_path,
+        "plate",
+        detector,
+        calibration=calibrate([score] * 30, promise=0.05, review_rate=0.0, map_floor=score - 1),
+        record=draft.training,
+        metrics={},
+        golden=[picture],
+        image_health=summarise([ImageHealth(0.5, 0.2, 0.1, 0.0)]),
+        activate=True,
+    )
+    assert load_artifact(ref.path, BackboneStore(tmp_path / "backbones"), torch.device("cpu"), "onnx").detector.graph
 
 
 def test_an_exporter_that_fails_and_a_runtime_that_refuses_cost_the_graph_and_not_the_version(
