@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005  # for which a thread that loads may hold Python's lock while one that scores wants it; 0.005 is usual
-NICENESS = 10  # of the thread that loads, beyond that of the process
+GIVING_WAY = 5  # niceness of a worker beyond that of the service, and of its thread that loads beyond that once more
+LEAST_PRIORITY = 19
 MOST_ON_CPU = 8
 """Pictures that are scored at once: up to here a score is that of the picture alone to 1e-6 of the larger of 1 and it,
 where features of a backbone alone decide to the bit; and more gain nothing."""
@@ -144,6 +145,7 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
 
     if "OMP_NUM_THREADS" not in os.environ:
         _use_threads(threads)
+    _give_way()  # to the service, which has to answer, and to refuse, while every core computes
     keep_freed_memory()
     sys.setswitchinterval(SWITCH_S)
     Thread(target=_answer_behind, args=(loads, load), daemon=True).start()
@@ -152,10 +154,17 @@ def work(scores: Connection, loads: Connection, device: str, loader: Loader, thr
 
 
 def _answer_behind(pipe: Connection, serve: Callable[[Any], Answer]) -> None:
-    """The same, and whatever scores comes first: on Linux a thread has a priority of its own."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
+    """The same, and whatever scores comes first."""
+    _give_way()
     _answer(pipe, serve)
+
+
+def _give_way() -> None:
+    """On Linux a thread has a priority of its own, which those that it starts begin with."""
+    if sys.platform == "linux":
+        thread = get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + GIVING_WAY
+        os.setpriority(os.PRIO_PROCESS, thread, min(LEAST_PRIORITY, niceness))
 
 
 def _use_threads(count: int) -> None:

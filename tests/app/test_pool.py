@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from app.pool import Pool, PoolLimits, count_cores, share_cores
 from app.pool_errors import Draining, InspectionFailed, ModelTooLarge, ModelUnavailable, NoRoom, NoWorker, WorkerLost
 from app.work import ModelRef
+from app.worker import GIVING_WAY, LEAST_PRIORITY
 from tests.app.fake_detector import SLOW_S, load_fake
 from tests.app.pools import CRASH, MODEL, REFUSED, SLOW, grey, running, until
 
@@ -227,6 +229,18 @@ def test_two_workers_share_the_work_of_one_product() -> None:
             assert time.monotonic() - started < 2 * SLOW_S
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own")
+def test_a_worker_gives_way_to_the_service_and_its_loads_to_its_scores() -> None:
+    async def scenario() -> None:
+        async with running() as pool:
+            await pool.prepare(MODEL)
+            found = {os.getpriority(os.PRIO_PROCESS, int(it)) for it in os.listdir(f"/proc/{pool.lanes[0].pid}/task")}
+            own = os.getpriority(os.PRIO_PROCESS, os.getpid())
+            assert found == {min(LEAST_PRIORITY, own + steps * GIVING_WAY) for steps in (1, 2)}
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(("cores", "workers", "threads"), [(1, 1, 1), (2, 1, 1), (2, 2, 1), (8, 1, 7), (9, 2, 4)])
