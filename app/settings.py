@@ -8,9 +8,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.keep_policy import PATTERN as KEEP
 from app.security import parse_open_routes
+from app.worker import EngineChoice
 
 Positive = Annotated[int, Field(ge=1)]
-MOST_ON_CPU = 8  # workers that `auto` starts: each has its own copy of the products it serves
+MOST_CPU_WORKERS = 8  # that `auto` starts: each has its own copy of the products it serves
 
 
 class Settings(BaseSettings):
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     reject_rates: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
     """Product → share of rejected parts that is normal on this line; learned from its first parts where not stated."""
     resident_bytes: Positive = 4 << 30
-    engine: Literal["auto", "onnx", "folded", "reference"] = "auto"
+    engine: EngineChoice = "auto"
     """How detectors are computed: the fastest way, of this one and those below it, that scores golden pictures as at
     export; `reference` is layer by layer."""
     cpu_threads: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -111,4 +112,4 @@ def find_devices(setting: str, cores: int, nvidia: Path = Path("/proc/driver/nvi
     if setting != "auto":
         return tuple(name.strip() for name in setting.split(",") if name.strip()) or ("cpu",)
     count = len(list(nvidia.iterdir())) if nvidia.is_dir() else 0
-    return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",) * min(cores, MOST_ON_CPU)
+    return tuple(f"cuda:{index}" for index in range(count)) or ("cpu",) * min(cores, MOST_CPU_WORKERS)

@@ -15,12 +15,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app.ledger.database import compact
 from app.ledger.record import Committed, Record, numbered
-from app.ledger.revisions import PART, follows, newest
+from app.ledger.revisions import PART, Given, follows, newest
 from app.ledger.rows import row_of
 from app.ledger.schema import verdicts
 from app.ledger.store import LAST_NUMBER, SET_NUMBER
 
-Given = tuple[int, int, str | None]  # seq, revision, supersedes
 KEPT = "ledger driver"
 JSON_NAMES = ("regions", "heatmap", "timings_ms")
 

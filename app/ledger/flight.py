@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.ledger.database import compact
 from app.ledger.record import Record
-from app.ledger.revisions import GIVEN, OF_PART, given
+from app.ledger.revisions import GIVEN, OF_PART, Given, given
 from app.ledger.rows import row_of
 from app.ledger.schema import counter, verdicts
 from app.ledger.store import TAKE_NUMBERS
@@ -36,7 +36,6 @@ SETTINGS = (  # a plan is made once, perhaps of a table that is still short, and
     b"SET jit = off",  # which the price of what is off would call for
 )
 TAKEN = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
-Given = tuple[int, int, str | None]  # seq, revision, supersedes
 
 
 class Flight:

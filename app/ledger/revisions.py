@@ -15,6 +15,7 @@ from app.ledger.schema import verdicts
 GIVEN = ("revision", "supersedes")
 PART = ("part_id", "product", "station", "simulated")
 OF_PART = (*PART, "reinspect")  # what the two are computed from
+Given = tuple[int, int, str | None]  # what the ledger gives a record: seq, revision, supersedes
 _before = verdicts.alias("before")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import MOST_ON_CPU, find_devices
+from app.settings import MOST_CPU_WORKERS, find_devices
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from app.settings import MOST_ON_CPU, find_devices
     [
         ("auto", 1, ("cpu",)),
         ("auto", 2, ("cpu", "cpu")),
-        ("auto", 64, ("cpu",) * MOST_ON_CPU),
+        ("auto", 64, ("cpu",) * MOST_CPU_WORKERS),
         ("cpu", 8, ("cpu",)),
         ("cuda:0, cuda:0,cuda:1", 8, ("cuda:0", "cuda:0", "cuda:1")),
     ],
