@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -156,8 +157,13 @@ def test_the_targets_of_the_page_are_targets(table: str, tmp_path: Path) -> None
 
 def test_those_who_wait_for_a_verdict_do_not_hold_up_a_stop(line: Line) -> None:
     polls = [("/verdicts", {"after": "latest", "wait": 60}), ("/verdicts/stream", {})]
-    with ThreadPoolExecutor(2) as waiting:
-        answers = [waiting.submit(httpx.get, line.address + path, params=query, timeout=70) for path, query in polls]
+    with ThreadPoolExecutor(2) as waiting, ExitStack() as stack:
+        clients = [stack.enter_context(httpx.Client(base_url=line.address, timeout=70)) for _ in polls]
+        for client in clients:
+            client.get("/livez")  # connected: what is left of a poll is to send it
+        answers = [
+            waiting.submit(client.get, path, params=query) for client, (path, query) in zip(clients, polls, strict=True)
+        ]
         time.sleep(0.3)
         assert line.stop() < 5
         assert answers[0].result().json()["verdicts"] == []
