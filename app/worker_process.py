@@ -7,16 +7,18 @@ A process that does not answer in time is killed by whoever calls `kill_if_stuck
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 
 from app.nursery import CONTEXT
 from app.work import ModelRef
 from app.worker import Answer, Loader, Pictures, ToLoad, ToScore, work
 
 GRACE = 5.0  # seconds that a worker gets to end by itself
+UNKNOWN = 255  # multiprocessing's exit code of a process whose status it could not read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,7 @@ class WorkerProcess:
             target=work, args=(their_scores, their_loads, device, loader, threads), daemon=True
         )
         self._process.start()
+        self._reading = threading.Lock()
         their_scores.close()
         their_loads.close()
         self._scores, self._loads = _Channel(scores, limits.batch_s), _Channel(loads, limits.load_s)
@@ -67,7 +70,7 @@ class WorkerProcess:
     @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.is_alive()
+        return self.exit_code is None
 
     @property
     def pid(self) -> int | None:
@@ -76,13 +79,14 @@ class WorkerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
-        return self._process.exitcode
+        """None while it runs. Threads take turns: of two that ask at once, multiprocessing tells one UNKNOWN."""
+        with self._reading:
+            return self._process.exitcode
 
     @property
     def died_by_itself(self) -> bool:
-        """Whether nobody from outside killed it; a stuck one counts as having died by itself."""
-        return self.was_stuck or self.exit_code != -signal.SIGKILL
+        """Whether nobody from outside killed it, as far as is known; a stuck one counts as having died by itself."""
+        return self.was_stuck or self.exit_code not in (-signal.SIGKILL, UNKNOWN)
 
     @property
     def died_loading(self) -> bool:
@@ -107,13 +111,17 @@ class WorkerProcess:
 
     def bury(self) -> None:
         """Wait for the end of a process that is lost, and make sure of it."""
-        self._process.join(GRACE)
+        self._await_end(GRACE)
         self._process.kill()
-        self._process.join()
+        self._await_end()
 
     def end(self) -> None:
         """Let it end, then end it."""
         self._scores.pipe.close()
         self._loads.pipe.close()
-        self._process.join(GRACE)
+        self._await_end(GRACE)
         self._process.kill()
+
+    def _await_end(self, seconds: float | None = None) -> None:
+        """Without reading how it ended, as `join` would: that is for `exit_code`."""
+        wait([self._process.sentinel], seconds)
