@@ -30,6 +30,7 @@ class FakeDetector:
     """White pictures raise; what else happens is said by `path.name`.
 
     "crash": the process dies over every picture; "fault": the first batch after `path` appeared loses the device;
+    "gate": while a file `shut` is in `path`, nothing is done, and a file that is called after the process says so;
     "hang": pictures of level 77 are never done, and those of level 78 in company;
     "poison": pictures of level 66 do; "small": the device has room for one picture at a time; "slow": it takes SLOW_S.
     """
@@ -51,13 +52,19 @@ class FakeDetector:
             picture.mean() == 77 or (picture.mean() == 78 and len(pictures) > 1) for picture in pictures
         ):
             time.sleep(3600)
-        if self.path.name == "slow":
-            time.sleep(SLOW_S)
+        self._take_time()
         if self.path.name == "small" and len(pictures) > 1:
             raise OutOfMemoryError("CUDA out of memory")
         if any(picture.min() == 255 for picture in pictures):
             raise ValueError("a white picture")
         return [(float(picture.mean()), picture[..., 0].astype(np.float32)) for picture in pictures]
+
+    def _take_time(self) -> None:
+        if self.path.name == "slow":
+            time.sleep(SLOW_S)
+        while self.path.name == "gate" and (self.path / "shut").exists():
+            (self.path / str(os.getpid())).touch()
+            time.sleep(0.002)
 
     def together(self, groups: Sequence[tuple[Runner, Pictures]]) -> list[Result]:
         """The score shows that it was together."""

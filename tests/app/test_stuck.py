@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from app.pool_errors import WorkerLost
+from app.work import ModelRef
 from app.worker_process import TimeLimits
-from tests.app.pools import HANG, MODEL, SLOW, grey, running, start_slowly, until
+from tests.app.pools import HANG, MODEL, grey, running, start_slowly, until
 
 HASTY = TimeLimits(batch_s=0.5)
 
@@ -54,21 +56,29 @@ def test_a_stopped_worker_is_noticed_too() -> None:
     asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
-def test_kills_from_outside_blame_no_batch_and_a_lone_picture_survives_three() -> None:
+def test_kills_from_outside_blame_no_batch_and_a_lone_picture_survives_three(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    (gate / "shut").touch()
+
     async def scenario() -> None:
         async with running() as pool:
+            lane, model = pool.lanes[0], ModelRef("gate", 1, gate, "7" * 64)
+            await pool.prepare(model)
             await start_slowly(pool)
             heard: list[int] = []
-            batch = [asyncio.create_task(pool.submit(SLOW, grey(it), on_accusation=heard.append)) for it in range(8)]
-            await until(lambda: pool.waiting == 8)
-            await until(lambda: not pool.waiting)  # all eight are on the device, together
-            os.kill(pool.pids[0], signal.SIGKILL)
-            for _ in range(3):
-                await until(lambda: pool.lanes[0].state == "busy" and pool.lanes[0].is_up and pool.waiting == 7)
-                os.kill(pool.pids[0], signal.SIGKILL)
-                await until(lambda: pool.waiting == 8)
+            batch = [asyncio.create_task(pool.submit(model, grey(it), on_accusation=heard.append)) for it in range(8)]
+
+            def holds() -> bool:
+                return (gate / str(lane.pid)).exists()
+
+            for left in (0, 7, 7, 7):  # all eight are on the device together, then one
+                await until(holds)
+                assert pool.waiting == left
+                os.kill(killed := pool.pids[0], signal.SIGKILL)
+                await until(lambda it=killed: lane.pid != it)
+            (gate / "shut").unlink()
             assert [result.score for result in await asyncio.gather(*batch)] == list(range(8))
-            assert set(heard) == {1}
-            assert len(heard) == 3
+            assert heard == [1, 1, 1]
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
