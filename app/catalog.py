@@ -9,17 +9,15 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakValueDictionary
-
-import numpy as np
 
 from app.pool import Pool
 from app.pool_errors import PoolError
 from app.residency import weigh
 from app.work import ModelRef
-from detector.spec import InputSpec
 from model_store.errors import ArtifactError
 from model_store.manifest import Manifest, read_manifest
 from model_store.registry import Registry, VersionRef
@@ -55,6 +53,13 @@ class Failure:
     at: float
 
 
+Rehearse = Callable[[Served], Awaitable[None]]
+
+
+async def _do_nothing(_: Served) -> None:
+    pass
+
+
 class Catalog:
     """What is served now."""
 
@@ -66,6 +71,8 @@ class Catalog:
         self._failures: dict[str, Failure] = {}
         self._loads: dict[str, asyncio.Task[None]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.rehearse: Rehearse = _do_nothing
+        """Called with each version that is proved, before it serves."""
 
     @property
     def is_ready(self) -> bool:
@@ -135,15 +142,16 @@ class Catalog:
         size = weigh(found.path, manifest, self._registry.backbones_root)
         large = manifest.detector.tiles is not None
         ref = ModelRef(found.product, found.version, found.path.absolute(), digest, size, _sight(manifest), large)
+        served = Served(ref, manifest)
         pin = f"{reason} {found.product}"
         self._pool.pins.hold(pin, digest)
         try:
             await self._pool.prepare(ref)
-            await self._warm_up(ref, manifest.detector.input)
+            await self.rehearse(served)
         except BaseException:
             self._pool.pins.drop(pin)
             raise
-        return Served(ref, manifest)
+        return served
 
     def serve(self, served: Served) -> None:
         """From now on `served` answers for its product; what runs with the version before ends with it."""
@@ -163,13 +171,6 @@ class Catalog:
     def turn(self, product: str) -> asyncio.Lock:
         """Held by whoever decides what serves `product`."""
         return self._turns.setdefault(product, asyncio.Lock())
-
-    async def _warm_up(self, ref: ModelRef, size: InputSpec) -> None:
-        """Score a black picture, the way that parts go: the first part waits for nothing that comes up only with it."""
-        try:
-            await self._pool.submit(ref, np.zeros((size.height, size.width, 3), np.uint8))
-        except PoolError as error:  # its golden pictures were scored: it serves
-            log.warning("%s was loaded and not warmed up: %s", ref, error)
 
     def _load_in_background(self, product: str) -> asyncio.Task[None]:
         """One load of a product at a time, whoever waits for it."""

@@ -38,6 +38,7 @@ from app.pool import Pool, PoolLimits, count_cores
 from app.promises import Promises
 from app.quarantine import Quarantine
 from app.refusal import FailSafes, Refusals
+from app.rehearsal import Rehearsal
 from app.replay import Replays
 from app.routes import (
     changeover,
@@ -193,6 +194,7 @@ def _wire_inspection(state: State, settings: Settings) -> None:
         limits=decode_limits,
         thresholds=state.thresholds,
     )
+    state.catalog.rehearse = Rehearsal(state.scoring, VERSION)
     state.drift = Drift(state.metrics.stations, settings.reject_rates)
     state.drift_memory = DriftMemory(
         drift=state.drift, ledger=state.ledger, catalog=state.catalog, thresholds=state.thresholds
