@@ -187,13 +187,13 @@ class Detector(nn.Module):
 
     def clues(self, pictures: Tensor, sight: Sight) -> Clues:
         """Everything that evidence is made of."""
-        features = {
-            name: sight.features if name == "backbone" else self.features(pictures, name)
+        grids = {
+            name: self.evidence.grid(name, sight.features if name == "backbone" else self.features(pictures, name))
             for name in FEATURES
             if name in self.spec.evidence.maps
         }
         reconstructions = None if sight.masks is None else self.rebuild(pictures, sight.masks)
-        return Clues(pictures, reconstructions, features)
+        return Clues(pictures, reconstructions, grids)
 
     def features(self, pictures: Tensor, source: FeatureSource) -> list[Tensor]:
         """Feature maps (B,C,h,w) of the depths that the spec names."""

@@ -17,6 +17,7 @@ from detector.pipeline import Detector
 from detector.spec import FEATURES, DetectorSpec, Statistics
 from training.fit_evidence import fit_evidence
 from training.fit_fusion import objective, sit_trial, weigh
+from training.memory import Eye
 from training.rebuild import Pictures
 from training.statistics_size import is_too_large, with_statistics
 
@@ -29,7 +30,9 @@ FEWEST = 16  # held-out pictures: of fewer, half are too few to judge by
 MARGIN = 0.02
 
 
-def choose_statistics(detector: Detector, fitted: Pictures, held_out: Pictures, *, seed: int) -> dict[str, float]:
+def choose_statistics(
+    detector: Detector, fitted: Pictures, held_out: Pictures, *, seed: int, eye: Eye | None = None
+) -> dict[str, float]:
     """Kind → its mark in [0, 1]; empty where the spec has no statistics of a kind, there are too few pictures, or
     training/design.py has left only pooled ones, because others would not fit into memory."""
     per_location = with_statistics(detector.spec, "per-location")
@@ -38,7 +41,7 @@ def choose_statistics(detector: Detector, fitted: Pictures, held_out: Pictures, 
     marks: dict[Statistics, float] = {}
     evidences = {}
     for kind in kinds_for(detector.spec):
-        marks[kind], evidences[kind] = mark_of(kind, detector, fitted, held_out, seed=seed), detector.evidence
+        marks[kind], evidences[kind] = mark_of(kind, detector, fitted, held_out, seed=seed, eye=eye), detector.evidence
     kind = best_kind(marks)
     detector.spec, detector.evidence = with_statistics(detector.spec, kind), evidences[kind]
     return {str(kind): mark for kind, mark in marks.items()}
@@ -69,11 +72,19 @@ def reads_features(spec: DetectorSpec) -> bool:
     return any(source in spec.evidence.maps for source in FEATURES)
 
 
-def mark_of(kind: Statistics, detector: Detector, fitted: Pictures, held_out: Pictures, *, seed: int) -> float:
+def mark_of(
+    kind: Statistics,
+    detector: Detector,
+    fitted: Pictures,
+    held_out: Pictures,
+    *,
+    seed: int,
+    eye: Eye | None = None,
+) -> float:
     """Fit and weigh evidence of this kind, in place; how well it then finds synthetic defects, in [0, 1]."""
     detector.spec = with_statistics(detector.spec, kind)
     detector.evidence = build_evidence(detector.spec, detector.backbone).to(detector.evidence.weights.device).eval()
-    fit_evidence(detector, fitted, held_out[::2])
-    trial = sit_trial(detector, held_out[1::2], seed=seed)
+    fit_evidence(detector, fitted, held_out[::2], eye)
+    trial = sit_trial(detector, held_out[1::2], seed=seed, eye=eye)
     weigh(detector, trial)
     return objective(trial, detector.spec.evidence, detector.evidence.weights.cpu())

@@ -20,6 +20,7 @@ from detector.evidence.reduce import fuse, reduce_to_score
 from detector.pipeline import Detector, stack
 from detector.spec import EvidenceSpec
 from training.crops import Views, take_views, window_evidence
+from training.memory import Eye
 from training.metrics import auroc
 from training.rebuild import Pictures
 from training.synthetic import damage
@@ -45,10 +46,10 @@ class Trial:
     """`evidence.window` in these cells."""
 
 
-def fit_fusion(detector: Detector, held_out: Pictures, *, seed: int) -> None:
-    """Set `detector.evidence.weights`; leaves a rule without weights alone."""
+def fit_fusion(detector: Detector, held_out: Pictures, *, seed: int, eye: Eye | None = None) -> None:
+    """Set `detector.evidence.weights`; leaves a rule without weights alone. `eye` looks in place of the detector."""
     if detector.spec.evidence.fuse == "weighted":
-        weigh(detector, sit_trial(detector, held_out, seed=seed))
+        weigh(detector, sit_trial(detector, held_out, seed=seed, eye=eye))
 
 
 def weigh(detector: Detector, trial: Trial) -> None:
@@ -99,7 +100,7 @@ def objective(trial: Trial, spec: EvidenceSpec, weights: Tensor) -> float:
 
 
 @torch.no_grad()
-def sit_trial(detector: Detector, held_out: Pictures, *, seed: int) -> Trial:
+def sit_trial(detector: Detector, held_out: Pictures, *, seed: int, eye: Eye | None = None) -> Trial:
     """The evidence of `MOST` good pictures at most and of their damaged twins, the same for every detector; with tiles
     of as many windows."""
     views = take_views(
@@ -113,7 +114,7 @@ def sit_trial(detector: Detector, held_out: Pictures, *, seed: int) -> Trial:
     if not masks.any():  # every defect was smaller than a cell
         masks = covered > 0
     window = max(1, detector.spec.evidence.window * masks.shape[-1] // pictures.shape[-1])
-    look = _looker(detector, views)
+    look = _looker(detector, views, eye or detector)
     return Trial(look(pictures), look(levels), masks.numpy(), window)
 
 
@@ -121,11 +122,11 @@ def _only(place: int, count: int) -> Tensor:
     return F.one_hot(torch.tensor(place), count).float()
 
 
-def _looker(detector: Detector, views: Views) -> Callable[[Tensor], Tensor]:
+def _looker(detector: Detector, views: Views, eye: Eye) -> Callable[[Tensor], Tensor]:
     """Pictures, or windows at all the places once or several times over → their evidence."""
     places, masks = views.places, views.masks(detector)
     if places is None or masks is None:
-        return lambda pictures: _evidence(detector, pictures)
+        return lambda pictures: _evidence(detector, pictures, eye)
     device = next(detector.unet.parameters()).device
 
     def look(pictures: Tensor) -> Tensor:
@@ -138,10 +139,10 @@ def _looker(detector: Detector, views: Views) -> Callable[[Tensor], Tensor]:
     return look
 
 
-def _evidence(detector: Detector, pictures: Tensor) -> Tensor:
+def _evidence(detector: Detector, pictures: Tensor, eye: Eye) -> Tensor:
     device = next(detector.unet.parameters()).device
     parts: Sequence[Tensor] = [
-        _cells(detector.evidence.standardiser(detector.raw_evidence(batch.to(device)))).cpu()
+        _cells(detector.evidence.standardiser(eye.raw_evidence(batch.to(device)))).cpu()
         for batch in torch.split(pictures, 16)
     ]
     return torch.cat(list(parts))

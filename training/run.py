@@ -37,6 +37,7 @@ from training.fit_evidence import fit_evidence, fit_fields, fit_scale
 from training.fit_fader import FaderEpoch, fit_fader
 from training.fit_fusion import drop_idle_maps, fit_fusion
 from training.listener import Listener
+from training.memory import Eye, Memory
 from training.rebuild import Pictures
 from training.run_folder import RunFolder
 
@@ -209,23 +210,24 @@ def _learn_normal(
     """Statistics, in place, of what will score parts; the mark of each kind that was tried."""
     listener.stage("what is normal", 1)
     served = as_served(detector)  # twice as fast as what was fitted
-    marks = _fit_evidence(run, served, pictures, held_out)
+    memory = Memory(served)
+    marks = _fit_evidence(run, served, pictures, held_out, memory)
     drop_idle_maps(served)
-    fit_fields(served, [*pictures, *held_out])
+    fit_fields(served, [*pictures, *held_out], memory)
     _adopt(detector, served)
     listener.step(1, "")
     return marks
 
 
-def _fit_evidence(run: Run, detector: Detector, pictures: Pictures, held_out: Pictures) -> dict[str, float]:
+def _fit_evidence(run: Run, detector: Detector, pictures: Pictures, held_out: Pictures, eye: Eye) -> dict[str, float]:
     """Statistics and weights; the marks of the kinds of statistics where there was a choice."""
     auto = run.config.statistics == "auto"
-    marks = choose_statistics(detector, pictures, held_out, seed=run.config.seed) if auto else {}
+    marks = choose_statistics(detector, pictures, held_out, seed=run.config.seed, eye=eye) if auto else {}
     if marks:  # the distributions of features are fitted
-        fit_scale(detector, held_out)
+        fit_scale(detector, held_out, eye)
     else:
-        fit_evidence(detector, pictures, held_out)
-    fit_fusion(detector, held_out, seed=run.config.seed)
+        fit_evidence(detector, pictures, held_out, eye)
+    fit_fusion(detector, held_out, seed=run.config.seed, eye=eye)
     return marks
 
 

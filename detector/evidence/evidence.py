@@ -31,8 +31,8 @@ class Clues:
     """(B,3,H,W) in [0, 1]."""
     reconstructions: Tensor | None
     """(V,B,3,H,W) in [0, 1]; None where the spec names no residual."""
-    features: Mapping[FeatureSource, Sequence[Tensor]]
-    """Source → maps (B,C,h,w), for the sources that the spec names."""
+    grids: Mapping[FeatureSource, Tensor]
+    """Source → feature vectors (B,C,h,w) on its grid, for the sources that the spec names."""
 
 
 class Evidence(nn.Module):
@@ -78,8 +78,8 @@ class Evidence(nn.Module):
         """Evidence maps (B,M,H,W) in the order of the spec, before they are standardised."""
         maps = self._residuals(clues)
         size = clues.pictures.shape[-2:]
-        for source, features in clues.features.items():
-            distances = self.fields[source](self.grid(source, features)).unsqueeze(1)
+        for source, grid in clues.grids.items():
+            distances = self.fields[source](grid).unsqueeze(1)
             maps[source] = F.interpolate(distances, size, mode="bilinear", align_corners=False).squeeze(1)
         return torch.stack([maps[name] for name in self.spec.maps], dim=1)
 
