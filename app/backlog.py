@@ -14,6 +14,7 @@ from app.batching import FREE, BatchLimits, Plan, Seen, next_batch
 from app.job import LOADED, Job
 from app.pace import Cost, Pace
 from app.pool_errors import DeadlineMissed, Draining, ModelUnavailable, PoolError, WorkerLost
+from app.residency import Residency
 from app.work import ModelRef, Scored
 
 IDLE_CHECK = 0.5  # seconds between two looks at an idle worker
@@ -40,6 +41,8 @@ class Backlog:
         """Something waits for a worker: of interest to the threads that score."""
         self._unmet = threading.Condition(lock)
         """Something waits for a model: to those that load, which a part of a loaded one is no reason to wake."""
+        self._idle: list[Residency] = []
+        """Of the lanes that wait for a batch."""
         self._stopping = False
 
     def __len__(self) -> int:
@@ -67,15 +70,18 @@ class Backlog:
             if job.pixels is None or job.model.digest not in self._loaded:
                 self._unmet.notify_all()
 
-    def take(self, here: Container[str], *, joint: bool = False) -> list[Job] | None:
+    def take(self, here: Residency, *, joint: bool = False) -> list[Job] | None:
         """The next batch of models that are `here`; an empty one when there was none for a while, None at the end.
 
-        It is of one model, unless `joint`: then room that is left in it goes to others that are seen alike.
+        It is of one model, unless `joint`: then room that is left in it goes to others that are seen alike. A lane that
+        loads leaves to an idle one what that has too, for a load slows down what its worker scores meanwhile.
         """
         with self._changed:
             jobs, plan = self._plan(here, joint)
             if not plan.places and not self.is_over:
+                self._idle.append(here)
                 self._changed.wait(min(IDLE_CHECK, max(0.0, plan.until - time.monotonic())))
+                self._idle.remove(here)
                 jobs, plan = self._plan(here, joint)
             if not plan.places and self.is_over:
                 return None
@@ -83,22 +89,24 @@ class Backlog:
             self._waiting = [job for job in self._waiting if job not in batch]
             for job in batch:
                 self._served[job.model.product] = self._served.get(job.model.product, 0) + 1
+            if batch and self._waiting and self._idle:
+                self._changed.notify_all()  # one that loads may have left to this lane what it did not take
             return batch
 
     def next_load(
-        self, here: Container[str], is_known: Callable[[str], bool], *, wait_s: float = IDLE_CHECK
+        self, here: Container[str], is_not_for: Callable[[ModelRef], bool], *, wait_s: float = IDLE_CHECK
     ) -> ModelRef | None:
-        """A model that something waits for and that the lane does not know; None when there was none for a while.
+        """A model that something waits for and that is for this lane; None when there was none for a while.
 
         Who only wanted one loaded that is `here` already is told so.
 
         It is this lane's to load until `is_loaded`, `is_refused` or `has_killed` says how that ended.
         """
         with self._changed:
-            model = self._missing(here, is_known)
+            model = self._missing(here, is_not_for)
             if model is None and not self.is_over and wait_s:
                 self._unmet.wait(wait_s)
-                model = self._missing(here, is_known)
+                model = self._missing(here, is_not_for)
             if model is not None:
                 self._loading.add(model.digest)
             return model
@@ -183,16 +191,14 @@ class Backlog:
         for job in told:
             job.finish(outcome)
 
-    def _missing(self, here: Container[str], is_known: Callable[[str], bool]) -> ModelRef | None:
+    def _missing(self, here: Container[str], is_not_for: Callable[[ModelRef], bool]) -> ModelRef | None:
         self._drop(time.monotonic(), {})
         content = [job for job in self._waiting if job.pixels is None and job.model.digest in here]
         for job in content:
             job.finish(LOADED)
         self._waiting = [job for job in self._waiting if job not in content]
         missing = (
-            job.model
-            for job in self._waiting
-            if job.model.digest not in self._loading and not is_known(job.model.digest)
+            job.model for job in self._waiting if job.model.digest not in self._loading and not is_not_for(job.model)
         )
         return next(missing, None)
 
@@ -204,11 +210,16 @@ class Backlog:
             self._served = {name: count for name, count in self._served.items() if name in others}
             self._served[product] = level
 
-    def _plan(self, here: Container[str], joint: bool) -> tuple[list[Job], Plan]:
+    def _is_for(self, here: Residency, digest: str) -> bool:
+        if not here.is_loading:
+            return digest in here
+        return digest in here and not any(digest in other and not other.is_loading for other in self._idle)
+
+    def _plan(self, here: Residency, joint: bool) -> tuple[list[Job], Plan]:
         now = time.monotonic()
         costs = self.pace.costs(now)
         self._drop(now, costs)
-        jobs = [job for job in self._waiting if job.pixels is not None and job.model.digest in here]
+        jobs = [job for job in self._waiting if job.pixels is not None and self._is_for(here, job.model.digest)]
         waiters = [job.waiter for job in jobs]
         seen = Seen(served=self._served, costs=costs, sizes=self._sizes)
         plan = next_batch(waiters, now, limits=self._limits, seen=seen, joint=joint)

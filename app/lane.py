@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,22 @@ Join = Literal["auto", "on", "off"]
 LaneState = Literal["starting", "idle", "busy", "backing_off", "stopped"]
 
 
+class Fellows(Protocol):
+    """What a lane asks about the others: app/crew.py."""
+
+    def memory(self, lane: "Lane") -> Residency:
+        """Of a new process."""
+
+    def is_elsewhere(self, lane: "Lane", model: ModelRef) -> bool:
+        """Whether another lane has this model, or loads it."""
+
+    def is_for_another(self, lane: "Lane", model: ModelRef) -> bool:
+        """Whether this lane has no room for a model and another one has."""
+
+    def copy_for(self, lane: "Lane") -> ModelRef | None:
+        """What a lane is to load that nobody waits for."""
+
+
 class Lane:
     """One device's worker."""
 
@@ -53,13 +69,12 @@ class Lane:
         *,
         backlog: Backlog,
         spawn: Callable[[str], WorkerProcess],
-        memory: Callable[[], Residency],
-        is_elsewhere: Callable[["Lane", ModelRef], bool],
+        fellows: Fellows,
         join: Join,
     ) -> None:
         self.device = device
         self.worker: WorkerProcess | None = None
-        self.residency = memory()
+        self.residency = fellows.memory(self)
         """Of this process, not of the one before it."""
         self.restarts = self.hangs = self.out_of_memory = 0
         self.runs_on = device
@@ -77,8 +92,7 @@ class Lane:
         self.since = datetime.now(UTC)
         self._threads = [self._thread("score", self._run_scoring), self._thread("load", self._run_loading)]
         self._backlog = backlog
-        self._spawn, self._memory = spawn, memory
-        self._is_elsewhere = is_elsewhere
+        self._spawn, self._fellows = spawn, fellows
         self._join = join
         self._reloads: deque[ModelRef] = deque()
         self._unfit: dict[str, float] = {}
@@ -174,10 +188,10 @@ class Lane:
             if worker is None or not worker.is_alive:
                 self._stop.wait(LOOK_S)
                 continue
-            model = self._backlog.next_load(self.residency, self._knows, wait_s=0.0 if self._reloads else IDLE_CHECK)
-            is_reload = model is None and bool(self._reloads)
+            model = self._backlog.next_load(self.residency, self._leaves, wait_s=0.0 if self._reloads else IDLE_CHECK)
+            is_reload = model is None  # nobody waits for it
             if is_reload:
-                model = self._reloads.popleft()
+                model = self._reloads.popleft() if self._reloads else self._fellows.copy_for(self)
             if worker is not self.worker:  # it was replaced meanwhile; what is to be reloaded is the next one's
                 if model is not None and is_reload:
                     self._reloads.append(model)
@@ -187,8 +201,12 @@ class Lane:
             if model is not None and not residency.knows(model.digest):
                 self._load(model, worker, residency)
 
-    def _knows(self, digest: str) -> bool:
+    def knows(self, digest: str) -> bool:
+        """Whether it has this model, loads it, or could not lately."""
         return self.residency.knows(digest) or self._unfit.get(digest, 0.0) > time.monotonic()
+
+    def _leaves(self, model: ModelRef) -> bool:
+        return self.knows(model.digest) or self._fellows.is_for_another(self, model)
 
     def _become(self, state: LaneState) -> None:
         if state != self.state:
@@ -201,7 +219,7 @@ class Lane:
             if self.worker is not None:
                 self._bury(self.worker)
             self._become("starting")
-            self.residency = self._memory()
+            self.residency = self._fellows.memory(self)
             self.worker = self._spawn(self.device)
             self._reloads.extend(
                 model for model in lost if model not in self._reloads
@@ -301,7 +319,10 @@ class Lane:
     def _lose_load(self, model: ModelRef, worker: WorkerProcess, residency: Residency, error: Exception) -> None:
         residency.release(model.digest)
         worker.bury()
-        if isinstance(error, BrokenPipeError):
+        if self._fellows.is_elsewhere(self, model):  # and served there
+            self._unfit[model.digest] = time.monotonic() + UNFIT_S
+            self._backlog.is_refused(model, None)
+        elif isinstance(error, BrokenPipeError):
             self._reloads.append(model)
             self._backlog.is_refused(model, None)
         elif not self._backlog.has_killed(model, _count(worker)):
@@ -322,7 +343,7 @@ class Lane:
 
     def _refuse(self, model: ModelRef, error: PoolError) -> None:
         """Tell those who wait for it, unless another device has it and will serve them."""
-        if self._is_elsewhere(self, model):
+        if self._fellows.is_elsewhere(self, model):
             self._unfit[model.digest] = time.monotonic() + UNFIT_S
             self._backlog.is_refused(model, None)
         else:

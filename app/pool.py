@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 from app.backlog import Backlog
 from app.batching import BatchLimits
+from app.crew import Crew
 from app.job import Job
 from app.lane import Join, Lane
 from app.pace import Pace
 from app.pool_errors import DeadlineMissed, InspectionTimeout, NoWorker
-from app.residency import Pins, Residency, Why
+from app.residency import Pins
 from app.work import ModelRef, Scored
 from app.worker import Loader
 from app.worker_process import TimeLimits, WorkerProcess
@@ -57,16 +58,9 @@ class Pool:
         self.pins = Pins()
         """Models that must stay in memory: those that serve, and those that were prepared."""
         self._backlog = Backlog(limits.batch, Pace())
-        self.lanes = tuple(
-            Lane(
-                device,
-                backlog=self._backlog,
-                spawn=self._spawn,
-                memory=self._memory,
-                is_elsewhere=self._is_elsewhere,
-                join=limits.join,
-            )
-            for device in devices
+        crew = Crew(self._backlog, self.pins, limits.resident_bytes)
+        self.lanes = crew.lanes = tuple(
+            Lane(device, backlog=self._backlog, spawn=self._spawn, fellows=crew, join=limits.join) for device in devices
         )
         self._is_over = threading.Event()
 
@@ -188,17 +182,6 @@ class Pool:
 
     def _spawn(self, device: str) -> WorkerProcess:
         return WorkerProcess(device, self._loader, self._limits.time, self._cpu_threads)
-
-    def _memory(self) -> Residency:
-        return Residency(self._limits.resident_bytes, self._why_needed)
-
-    def _why_needed(self, digest: str) -> Why | None:
-        if self._backlog.needs(digest) or any(digest in lane.running for lane in self.lanes):
-            return "leased"
-        return "pinned" if digest in self.pins else None
-
-    def _is_elsewhere(self, lane: Lane, model: ModelRef) -> bool:
-        return any(other is not lane and other.residency.knows(model.digest) for other in self.lanes)
 
     def _watch(self) -> None:
         """Nothing that a worker does may stop this thread: it is the one that ends it."""

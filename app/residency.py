@@ -77,6 +77,20 @@ class Residency:
         return digest in self._held
 
     @property
+    def is_loading(self) -> bool:
+        """Whether a model is being loaded. Takes no lock."""
+        return any(not held.is_ready for held in tuple(self._held.values()))
+
+    def has_room(self, model: ModelRef) -> bool:
+        """Whether it fits beside all that is here."""
+        return model.bytes <= self._limit - self.bytes
+
+    def can_hold(self, model: ModelRef) -> bool:
+        """Whether it fits beside what may not go."""
+        staying = (held for held in tuple(self._held.values()) if self._state(held) != "loaded")
+        return model.bytes <= self._limit - sum(held.model.bytes for held in staying)
+
+    @property
     def bytes(self) -> int:
         """Reserved by all models."""
         return sum(held.model.bytes for held in tuple(self._held.values()))

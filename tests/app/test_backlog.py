@@ -12,6 +12,7 @@ from app.backlog import Backlog
 from app.batching import BatchLimits
 from app.job import Job
 from app.pace import Pace
+from app.work import ModelRef
 from tests.app.pools import MODEL, grey
 
 LONG_S = 60.0
@@ -30,7 +31,7 @@ def loading(backlog: Backlog) -> Iterator[threading.Thread]:
     """A thread that has looked for a model to load, found none, and waits."""
     has_looked = threading.Event()
 
-    def knows(_: str) -> bool:  # asked for each part that waits
+    def knows(_: ModelRef) -> bool:  # asked for each part that waits
         return False
 
     def look() -> None:
