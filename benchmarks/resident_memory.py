@@ -33,6 +33,8 @@ def main() -> None:
     products = Registry(options.store).products() * options.rounds
     held: list[Runner] = []
     rows: list[Row] = []
+    if not products:
+        sys.exit(f"no product in {options.store}")
     for product in products:
         path = Registry(options.store).resolve(product).path
         before = private_bytes()
