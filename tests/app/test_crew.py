@@ -1,11 +1,11 @@
 """Two workers have what serves, and one that loads leaves parts to one that does not."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +13,11 @@ from app.backlog import Backlog
 from app.batching import BatchLimits
 from app.job import Job
 from app.pace import Pace
-from app.pool import Pool
+from app.pool import Pool, PoolLimits
 from app.pool_errors import NoRoom
 from app.residency import Residency
 from app.work import ModelRef
+from tests.app.fake_detector import load_dying
 from tests.app.pools import MODEL, grey, running, until
 
 OTHER = replace(MODEL, product="other", digest="7" * 64)
@@ -90,13 +91,11 @@ def test_a_lane_that_loads_leaves_parts_to_an_idle_one_that_can_score_them(
     """Lane 0 loads, and looks first; lane 1 is the other."""
     backlog = Backlog(BatchLimits(8), Pace())
     took: list[int] = []
-    lock = threading.Lock()
 
     def work(place: int, here: Residency) -> None:
         while not took:
             if backlog.take(here):
-                with lock:
-                    took.append(place)
+                took.append(place)
 
     with ThreadPoolExecutor(2) as threads:
         for place, here in enumerate((memory(MODEL, loads=replace(OTHER, digest="6" * 64)), other)):
@@ -105,3 +104,24 @@ def test_a_lane_that_loads_leaves_parts_to_an_idle_one_that_can_score_them(
         backlog.add(job)
     assert took
     assert set(took) <= takers
+
+
+def test_a_copy_that_kills_its_worker_is_not_tried_again_at_once_and_the_other_worker_goes_on(tmp_path: Path) -> None:
+    model = replace(MODEL, path=tmp_path / "a" / "b" / "c" / "d" / "e")
+
+    async def scenario() -> None:
+        pool = Pool(CPUS, load_dying, PoolLimits(resident_bytes=100, batch=BatchLimits(8)))
+        pool.start()
+        try:
+            await pool.prepare(model)
+            (tmp_path / "sick").touch()
+            pool.pins.hold("serving", model.digest)
+            await until(lambda: pool.restarts > 0 and pool.workers_up == 2)
+            await asyncio.sleep(1.2)  # two more looks of every lane
+            assert (pool.restarts, holders(pool, model)) == (1, 1)
+            assert (await pool.submit(model, grey(9))).score == 9
+        finally:
+            (tmp_path / "sick").unlink()
+            await pool.drain(10)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
